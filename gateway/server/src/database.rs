@@ -1,0 +1,70 @@
+//! Connections to MySQL and MariaDB, pooled.
+//!
+//! For Drupal's database and for the gateway's own alike; what is asked of them is the business of the rooms that ask.
+
+use std::time::Duration;
+
+use deadpool::managed::{self, Metrics, RecycleResult};
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Opts};
+
+/// A pool of connections.
+pub type Pool = managed::Pool<Manager>;
+/// A connection lent by a pool.
+pub type Connection = managed::Object<Manager>;
+/// Why no connection could be lent.
+pub type PoolError = managed::PoolError<mysql_async::Error>;
+
+/// Makes connections, and clears them before they are lent again.
+pub struct Manager {
+    opts: Opts,
+    session: Vec<String>,
+}
+
+impl std::fmt::Debug for Manager {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Manager").finish_non_exhaustive()
+    }
+}
+
+impl Manager {
+    async fn prepare(&self, conn: &mut Conn) -> Result<(), mysql_async::Error> {
+        for statement in &self.session {
+            conn.query_drop(statement).await?;
+        }
+        Ok(())
+    }
+}
+
+impl managed::Manager for Manager {
+    type Type = Conn;
+    type Error = mysql_async::Error;
+
+    async fn create(&self) -> Result<Conn, Self::Error> {
+        let mut conn = Conn::new(self.opts.clone()).await?;
+        self.prepare(&mut conn).await?;
+        Ok(conn)
+    }
+
+    async fn recycle(&self, conn: &mut Conn, _: &Metrics) -> RecycleResult<Self::Error> {
+        if !conn.reset().await? {
+            conn.ping().await?;
+        }
+        self.prepare(conn).await?;
+        Ok(())
+    }
+}
+
+/// A pool of at most `size` connections to `opts`; the statements of `session` are run, in their order, whenever a connection is lent.
+///
+/// # Errors
+/// Only where the pool cannot be built; no connection is made yet.
+pub fn pool(opts: Opts, session: Vec<String>, size: usize) -> Result<Pool, managed::BuildError> {
+    Pool::builder(Manager { opts, session })
+        .max_size(size)
+        .wait_timeout(Some(Duration::from_secs(5)))
+        .create_timeout(Some(Duration::from_secs(5)))
+        .recycle_timeout(Some(Duration::from_secs(2)))
+        .runtime(deadpool::Runtime::Tokio1)
+        .build()
+}

@@ -1,0 +1,7 @@
+//! The Drupal side of AudioSpread: reads Drupal's tables, keeps the feed, serves audio by digest.
+//!
+//! The rooms and who may know whom stand in `gateway/ARCHITECTURE.md`.
+
+pub mod catalogue;
+pub mod config;
+pub mod database;
