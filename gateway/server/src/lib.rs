@@ -5,3 +5,5 @@
 pub mod catalogue;
 pub mod config;
 pub mod database;
+pub mod feed;
+pub mod migrations;
