@@ -5,5 +5,6 @@
 pub mod catalogue;
 pub mod config;
 pub mod database;
+pub mod drupal;
 pub mod feed;
 pub mod migrations;
