@@ -6,3 +6,4 @@ pub mod blobs;
 pub mod catalogue;
 pub mod config;
 pub mod database;
+pub mod drupal;
