@@ -212,7 +212,7 @@ pub enum AudioState {
 }
 
 /// What is known of Drupal's audio, without opening any.
-pub trait AudioIndex {
+pub trait AudioIndex: Send + Sync {
     /// What is known of the bytes at `source`.
     fn state(&self, source: &AudioSource) -> AudioState;
 }
