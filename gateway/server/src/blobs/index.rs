@@ -109,6 +109,17 @@ impl Index {
         self.publish(&state);
     }
 
+    /// Has sources looked at once more, when all others were.
+    pub(super) fn doubt(&self, sources: Vec<AudioSource>) {
+        let mut state = self.write();
+        for source in sources {
+            if let Some(slot) = state.slots.get(&source).copied() {
+                state.enqueue(slot, false);
+            }
+        }
+        self.publish(&state);
+    }
+
     /// The sources of which something new was learnt since the last call.
     pub fn take_changed(&self) -> Vec<AudioSource> {
         let mut state = self.write();
@@ -184,7 +195,7 @@ impl Index {
             step += 1;
         }
         let home = Some(Home::Directory(u16::try_from(number).unwrap_or(u16::MAX)));
-        let at = (0..count.min(100_000)).scan(rand::random_range(0..count.max(1)), |at, _| {
+        let at = (0..count.min(4096)).scan(rand::random_range(0..count.max(1)), |at, _| {
             *at = (*at + step) % count;
             Some(&state.records[*at])
         });
@@ -206,14 +217,14 @@ impl Index {
             .collect()
     }
 
-    /// The wanted among the `size` records from `from` on, and where to go on; 0 at the end.
-    pub(super) fn slice(&self, from: usize, size: usize) -> (Vec<(AudioSource, Entry)>, usize) {
+    /// The wanted among the `size` records from `from` on, and where to go on, unless that was the end.
+    pub(super) fn slice(&self, from: usize, size: usize) -> (Vec<(AudioSource, Entry)>, Option<usize>) {
         let state = self.read();
         let end = from.saturating_add(size).min(state.records.len());
         let slice = state.records.get(from..end).unwrap_or_default();
         let wanted = slice.iter().filter(|record| record.wanted && !record.queued);
         let found = wanted.map(|record| (record.source.clone(), record.entry)).collect();
-        (found, if end == state.records.len() { 0 } else { end })
+        (found, (end < state.records.len()).then_some(end))
     }
 
     /// The next tasks, at most `size`; and if there are none, when the next one will be due.
