@@ -7,3 +7,5 @@ pub mod catalogue;
 pub mod config;
 pub mod database;
 pub mod drupal;
+pub mod feed;
+pub mod migrations;
