@@ -149,7 +149,9 @@ impl Index {
                 ),
                 Condition::Unreadable => (
                     "unreadable_file",
-                    format!("The gateway's account may not read {name}: give it the right to read the files directory."),
+                    format!(
+                        "The gateway's account may not read {name}: give it the right to read the files directory."
+                    ),
                 ),
                 _ => return None,
             };
@@ -187,7 +189,9 @@ impl Index {
     /// At most `size` of the files that are known to be in a directory, taken from all over the index.
     pub(super) fn sample(&self, path: &Utf8Path, size: usize) -> Vec<AudioSource> {
         let state = self.read();
-        let Some(number) = state.directories.iter().position(|directory| directory.path == path) else { return Vec::new() };
+        let Some(number) = state.directories.iter().position(|directory| directory.path == path) else {
+            return Vec::new();
+        };
         let count = state.records.len();
         // A step that shares no divisor with the count meets every record; the golden ratio spreads the first ones.
         let mut step = (count * 618 / 1000).max(1);
@@ -199,10 +203,12 @@ impl Index {
             *at = (*at + step) % count;
             Some(&state.records[*at])
         });
-        at.filter(|record| record.wanted && record.entry.home == home && matches!(record.entry.condition, Condition::Ready(_)))
-            .map(|record| record.source.clone())
-            .take(size)
-            .collect()
+        at.filter(|record| {
+            record.wanted && record.entry.home == home && matches!(record.entry.condition, Condition::Ready(_))
+        })
+        .map(|record| record.source.clone())
+        .take(size)
+        .collect()
     }
 
     /// The sources whose bytes have this digest.

@@ -13,7 +13,9 @@ use crate::drupal::{Adapter, FilePath, Storage};
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
     /// The directory cannot be opened or read.
-    #[error("the directory {directory} cannot be read ({source}): mount it, or correct drupal.root and drupal.files_directory")]
+    #[error(
+        "the directory {directory} cannot be read ({source}): mount it, or correct drupal.root and drupal.files_directory"
+    )]
     Unreachable {
         /// The directory.
         directory: Utf8PathBuf,
@@ -29,7 +31,9 @@ pub enum StorageError {
         known: u64,
     },
     /// All files that were looked for are away.
-    #[error("the directory {directory} holds none of the {known} audio files that were in it: is the right disk mounted?")]
+    #[error(
+        "the directory {directory} holds none of the {known} audio files that were in it: is the right disk mounted?"
+    )]
     Vanished {
         /// The directory.
         directory: Utf8PathBuf,

@@ -10,7 +10,7 @@ use audiospread_protocol::Sha256Digest;
 use camino::Utf8Path;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt};
+use object_store::{MultipartUpload, ObjectStoreExt};
 use uuid::Uuid;
 
 /// Where copies lie until they are whole.

@@ -47,7 +47,8 @@ impl Blobs {
         let (slice, next) = self.index.slice(from, SLICE);
         let (index, store) = (self.index.clone(), self.store.clone());
         let doubtful = unblocked(move || {
-            let doubtful = |(source, entry): &(AudioSource, Entry)| is_doubtful(&storage, &index, &store, source, entry);
+            let doubtful =
+                |(source, entry): &(AudioSource, Entry)| is_doubtful(&storage, &index, &store, source, entry);
             slice.into_iter().filter(doubtful).map(|(source, _)| source).collect::<Vec<_>>()
         });
         match doubtful.await {

@@ -33,7 +33,8 @@ const COLUMNS: usize = 12;
 /// Fills an index with what the table has. Rows that make no sense are left out: their sources are looked at anew.
 pub(super) async fn load(pool: &Pool, index: &Index) -> Result<(), TableError> {
     let mut conn = pool.get().await?;
-    let select = "SELECT source, state, sha256, size, mime, duration_ms, home, directory, mtime_ns, inode FROM audio_source";
+    let select =
+        "SELECT source, state, sha256, size, mime, duration_ms, home, directory, mtime_ns, inode FROM audio_source";
     let mut rows = conn.exec_stream::<Row, _, _>(select, ()).await?;
     while let Some(row) = rows.next().await {
         if let Some((source, directory, entry)) = read(row?) {
@@ -43,18 +44,8 @@ pub(super) async fn load(pool: &Pool, index: &Index) -> Result<(), TableError> {
     Ok(())
 }
 
-type Columns = (
-    Vec<u8>,
-    String,
-    Option<Vec<u8>>,
-    u64,
-    Option<String>,
-    Option<u32>,
-    Option<String>,
-    Option<String>,
-    i64,
-    u64,
-);
+type Columns =
+    (Vec<u8>, String, Option<Vec<u8>>, u64, Option<String>, Option<u32>, Option<String>, Option<String>, i64, u64);
 
 fn read(row: Row) -> Option<(AudioSource, Option<String>, Entry)> {
     let (source, state, sha256, size, mime, duration_ms, home, directory, mtime_ns, inode) =
