@@ -13,13 +13,13 @@ use rustix::io::Errno;
 
 /// What tells whether a file is still the one that was read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Facts {
+pub(super) struct Facts {
     /// Bytes.
-    pub size: u64,
+    pub(super) size: u64,
     /// When its content was changed, in nanoseconds since 1970.
-    pub mtime_ns: i64,
+    pub(super) mtime_ns: i64,
     /// Its number in the file system.
-    pub inode: u64,
+    pub(super) inode: u64,
 }
 
 /// What is at a path beneath a root.

@@ -109,6 +109,17 @@ impl Index {
         self.publish(&state);
     }
 
+    /// Has sources looked at once more, when all others were.
+    pub(super) fn doubt(&self, sources: Vec<AudioSource>) {
+        let mut state = self.write();
+        for source in sources {
+            if let Some(slot) = state.slots.get(&source).copied() {
+                state.enqueue(slot, false);
+            }
+        }
+        self.publish(&state);
+    }
+
     /// The sources of which something new was learnt since the last call.
     pub fn take_changed(&self) -> Vec<AudioSource> {
         let mut state = self.write();
@@ -138,7 +149,9 @@ impl Index {
                 ),
                 Condition::Unreadable => (
                     "unreadable_file",
-                    format!("The gateway's account may not read {name}: give it the right to read the files directory."),
+                    format!(
+                        "The gateway's account may not read {name}: give it the right to read the files directory."
+                    ),
                 ),
                 _ => return None,
             };
@@ -176,7 +189,9 @@ impl Index {
     /// At most `size` of the files that are known to be in a directory, taken from all over the index.
     pub(super) fn sample(&self, path: &Utf8Path, size: usize) -> Vec<AudioSource> {
         let state = self.read();
-        let Some(number) = state.directories.iter().position(|directory| directory.path == path) else { return Vec::new() };
+        let Some(number) = state.directories.iter().position(|directory| directory.path == path) else {
+            return Vec::new();
+        };
         let count = state.records.len();
         // A step that shares no divisor with the count meets every record; the golden ratio spreads the first ones.
         let mut step = (count * 618 / 1000).max(1);
@@ -184,14 +199,16 @@ impl Index {
             step += 1;
         }
         let home = Some(Home::Directory(u16::try_from(number).unwrap_or(u16::MAX)));
-        let at = (0..count.min(100_000)).scan(rand::random_range(0..count.max(1)), |at, _| {
+        let at = (0..count.min(4096)).scan(rand::random_range(0..count.max(1)), |at, _| {
             *at = (*at + step) % count;
             Some(&state.records[*at])
         });
-        at.filter(|record| record.wanted && record.entry.home == home && matches!(record.entry.condition, Condition::Ready(_)))
-            .map(|record| record.source.clone())
-            .take(size)
-            .collect()
+        at.filter(|record| {
+            record.wanted && record.entry.home == home && matches!(record.entry.condition, Condition::Ready(_))
+        })
+        .map(|record| record.source.clone())
+        .take(size)
+        .collect()
     }
 
     /// The sources whose bytes have this digest.
@@ -206,14 +223,14 @@ impl Index {
             .collect()
     }
 
-    /// The wanted among the `size` records from `from` on, and where to go on; 0 at the end.
-    pub(super) fn slice(&self, from: usize, size: usize) -> (Vec<(AudioSource, Entry)>, usize) {
+    /// The wanted among the `size` records from `from` on, and where to go on, unless that was the end.
+    pub(super) fn slice(&self, from: usize, size: usize) -> (Vec<(AudioSource, Entry)>, Option<usize>) {
         let state = self.read();
         let end = from.saturating_add(size).min(state.records.len());
         let slice = state.records.get(from..end).unwrap_or_default();
         let wanted = slice.iter().filter(|record| record.wanted && !record.queued);
         let found = wanted.map(|record| (record.source.clone(), record.entry)).collect();
-        (found, if end == state.records.len() { 0 } else { end })
+        (found, (end < state.records.len()).then_some(end))
     }
 
     /// The next tasks, at most `size`; and if there are none, when the next one will be due.

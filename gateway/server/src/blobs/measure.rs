@@ -19,7 +19,7 @@ use super::wave;
 
 /// The types of audio that phone servers are offered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mime {
+pub(super) enum Mime {
     /// MPEG audio layer III.
     Mpeg,
     /// RIFF WAVE.
@@ -30,7 +30,7 @@ pub enum Mime {
 
 impl Mime {
     /// The media type.
-    pub const fn as_str(self) -> &'static str {
+    pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Mpeg => "audio/mpeg",
             Self::Wav => "audio/wav",
@@ -39,38 +39,38 @@ impl Mime {
     }
 
     /// The type of this name, if it is one of [`Mime::as_str`].
-    pub fn named(name: &str) -> Option<Self> {
+    pub(super) fn named(name: &str) -> Option<Self> {
         [Self::Mpeg, Self::Wav, Self::Ogg].into_iter().find(|mime| mime.as_str() == name)
     }
 }
 
 /// What was heard of, in a file that is audio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sound {
+pub(super) struct Sound {
     /// The type by content.
-    pub mime: Mime,
+    pub(super) mime: Mime,
     /// The length in milliseconds; at least 1.
-    pub duration_ms: u32,
+    pub(super) duration_ms: u32,
 }
 
 /// The bytes of a file, read once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Measured {
+pub(super) struct Measured {
     /// The SHA-256 of the bytes.
-    pub sha256: Sha256Digest,
+    pub(super) sha256: Sha256Digest,
     /// Their SHA-1: the name that Drupal's bitcache gives them.
-    pub sha1: [u8; 20],
+    pub(super) sha1: [u8; 20],
     /// Their number.
-    pub size: u64,
+    pub(super) size: u64,
     /// What they sound like; absent if they are no audio.
-    pub sound: Option<Sound>,
+    pub(super) sound: Option<Sound>,
 }
 
 /// Reads `file` from its beginning to its end. Blocks.
 ///
 /// # Errors
 /// If it cannot be read.
-pub fn measure(file: &File) -> io::Result<Measured> {
+pub(super) fn measure(file: &File) -> io::Result<Measured> {
     let (mut sha256, mut sha1) = (Sha256::new(), Sha1::new());
     let mut buffer = vec![0; 256 * 1024];
     let mut size = 0;
@@ -85,7 +85,12 @@ pub fn measure(file: &File) -> io::Result<Measured> {
         sha1.update(&buffer[..read]);
         size += read as u64;
     }
-    Ok(Measured { sha256: Sha256Digest(sha256.finalize().into()), sha1: sha1.finalize().into(), size, sound: listen(file, size)? })
+    Ok(Measured {
+        sha256: Sha256Digest(sha256.finalize().into()),
+        sha1: sha1.finalize().into(),
+        size,
+        sound: listen(file, size)?,
+    })
 }
 
 /// What the first `size` bytes of `file` sound like.

@@ -117,13 +117,13 @@ fn next_change(
 /// Locks the head until the transaction ends, if it is still the one that is known: the digest too, since a restored database may have
 /// come to the same number by another way.
 async fn hold_head(conn: &mut Conn, head: &Head) -> Result<bool, Error> {
-    let held: Option<SqlRow> = conn
+    let row: Option<SqlRow> = conn
         .exec_first(
             "SELECT version FROM feed_head WHERE id = 1 AND epoch = ? AND version = ? AND digest = ? FOR UPDATE",
             (head.epoch.0, head.version, head.whole.digest.0.as_slice()),
         )
         .await?;
-    Ok(held.is_some())
+    Ok(row.is_some())
 }
 
 async fn move_head(conn: &mut Conn, head: &Head) -> Result<(), Error> {
