@@ -9,3 +9,4 @@ pub mod database;
 pub mod drupal;
 pub mod feed;
 pub mod migrations;
+pub mod refresh;
