@@ -88,7 +88,7 @@ impl DrupalSite {
             out.push_str(before);
             match after.split_once('}') {
                 Some((name, tail)) if !name.is_empty() && name.bytes().all(is_identifier) => {
-                    out.push_str(&format!("`{}`", self.prefix.apply(name)));
+                    out.extend(["`", &self.prefix.apply(name), "`"]);
                     rest = tail;
                 }
                 _ => {
@@ -222,8 +222,9 @@ impl Builder {
         let prefix = match &self.prefix {
             Prefix::All(prefix) => prefix.clone().into(),
             Prefix::PerTable(tables) => {
-                toml::Table::from_iter(tables.iter().map(|(table, prefix)| (table.clone(), prefix.clone().into())))
-                    .into()
+                let tables: toml::Table =
+                    tables.iter().map(|(table, prefix)| (table.clone(), prefix.clone().into())).collect();
+                tables.into()
             }
         };
         config["drupal"].as_table_mut().unwrap().insert("prefix".into(), prefix);
@@ -259,11 +260,7 @@ async fn template(engine: Engine, charset: &str) -> Template {
     let tables: Vec<String> = root.query("SHOW TABLES").await.unwrap();
     if charset != "utf8" {
         for table in &tables {
-            // Some keys are too long for MyISAM then; whoever converts a site by hand leaves those tables as they are.
-            match root.query_drop(format!("ALTER TABLE `{table}` CONVERT TO CHARACTER SET {charset}")).await {
-                Err(mysql_async::Error::Server(refused)) if refused.code == 1071 => {}
-                done => done.unwrap(),
-            }
+            convert(&mut root, &database, table, charset).await;
         }
     }
     let mut filled = BTreeSet::new();
@@ -277,19 +274,41 @@ async fn template(engine: Engine, charset: &str) -> Template {
     made
 }
 
-fn copy_of(template: &Template, database: &str, prefix: &Prefix) -> String {
-    let mut sql = format!(
-        "SET sql_mode = 'NO_AUTO_VALUE_ON_ZERO', foreign_key_checks = 0, unique_checks = 0;
-         CREATE DATABASE {database} CHARACTER SET utf8;"
-    );
-    for table in &template.tables {
-        let (from, to) = (format!("{}.`{table}`", template.database), format!("{database}.`{}`", prefix.apply(table)));
-        sql.push_str(&format!("CREATE TABLE {to} LIKE {from};"));
-        if template.filled.contains(table) {
-            sql.push_str(&format!("INSERT INTO {to} SELECT * FROM {from};"));
+/// Converts a table as people do by hand: keys that become too long for the engine go, and what even then cannot be converted stays.
+async fn convert(root: &mut Conn, database: &str, table: &str, charset: &str) {
+    const TOO_LONG: u16 = 1071;
+    let conversion = format!("ALTER TABLE `{table}` CONVERT TO CHARACTER SET {charset}");
+    let is_too_long = |error: &_| matches!(error, mysql_async::Error::Server(refused) if refused.code == TOO_LONG);
+    if root.query_drop(&conversion).await.is_err_and(|error| is_too_long(&error)) {
+        let keys: Vec<String> = root
+            .query(format!(
+                "SELECT DISTINCT index_name FROM information_schema.statistics
+                 WHERE table_schema = '{database}' AND table_name = '{table}' AND non_unique = 1"
+            ))
+            .await
+            .unwrap();
+        for key in keys {
+            root.query_drop(format!("ALTER TABLE `{table}` DROP KEY `{key}`")).await.unwrap();
+        }
+        if let Err(error) = root.query_drop(&conversion).await {
+            assert!(is_too_long(&error), "{error}");
         }
     }
-    sql
+}
+
+fn copy_of(template: &Template, database: &str, prefix: &Prefix) -> String {
+    let mut statements = vec![
+        "SET sql_mode = 'NO_AUTO_VALUE_ON_ZERO', foreign_key_checks = 0, unique_checks = 0".to_owned(),
+        format!("CREATE DATABASE {database} CHARACTER SET utf8"),
+    ];
+    for table in &template.tables {
+        let (from, to) = (format!("{}.`{table}`", template.database), format!("{database}.`{}`", prefix.apply(table)));
+        statements.push(format!("CREATE TABLE {to} LIKE {from}"));
+        if template.filled.contains(table) {
+            statements.push(format!("INSERT INTO {to} SELECT * FROM {from}"));
+        }
+    }
+    statements.join(";\n")
 }
 
 fn copy_directory(from: &Path, to: &Path) {

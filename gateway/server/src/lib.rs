@@ -2,7 +2,11 @@
 //!
 //! The rooms and who may know whom stand in `gateway/ARCHITECTURE.md`.
 
+pub mod blobs;
 pub mod catalogue;
 pub mod config;
 pub mod database;
+pub mod drupal;
+pub mod feed;
+pub mod migrations;
 pub mod refresh;
