@@ -5,4 +5,7 @@
 pub mod catalogue;
 pub mod config;
 pub mod database;
+pub mod drupal;
+pub mod feed;
+pub mod migrations;
 pub mod refresh;
