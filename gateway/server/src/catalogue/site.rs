@@ -3,7 +3,7 @@
 //! Filled by [`crate::drupal`]; pure data, compact because a site may have a million programs. It says what Drupal's tables hold, not what
 //! the phone makes of it: that is the business of the rules beside it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::Finding;
@@ -20,7 +20,9 @@ pub type Fid = u32;
 pub type Language = Arc<str>;
 
 /// A Drupal site's rows at one moment.
-#[derive(Clone, Debug, Default)]
+///
+/// Nodes and files are in B-trees: built from ascending keys they are full, while a hash table of a million nodes may be half empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Site {
     /// Names the field layout and configuration under which the nodes were read; another one needs another whole reading.
     pub layout: u64,
@@ -31,17 +33,17 @@ pub struct Site {
     /// The terms of the phone's vocabulary, those below *minimals* included.
     pub terms: HashMap<Tid, Term>,
     /// The nodes of the program types, phone messages included.
-    pub programs: HashMap<Nid, ProgramNode>,
+    pub programs: BTreeMap<Nid, ProgramNode>,
     /// The nodes that carry a category's sounds.
-    pub sounds: HashMap<Nid, SoundNode>,
+    pub sounds: BTreeMap<Nid, SoundNode>,
     /// The nodes that carry a prompt.
-    pub prompts: HashMap<Nid, PromptNode>,
+    pub prompts: BTreeMap<Nid, PromptNode>,
     /// The phone subscribers.
-    pub subscribers: HashMap<Nid, SubscriberNode>,
+    pub subscribers: BTreeMap<Nid, SubscriberNode>,
     /// fileframework's nodes of type `file`.
-    pub files: HashMap<Nid, FileNode>,
+    pub files: BTreeMap<Nid, FileNode>,
     /// The rows of `files` that nodes above refer to.
-    pub managed_files: HashMap<Fid, ManagedFile>,
+    pub managed_files: BTreeMap<Fid, ManagedFile>,
     /// What was seen while reading: missing tables, values of a strange type.
     pub notes: Vec<Finding>,
 }
