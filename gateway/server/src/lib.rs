@@ -2,6 +2,7 @@
 //!
 //! The rooms and who may know whom stand in `gateway/ARCHITECTURE.md`.
 
+pub mod blobs;
 pub mod catalogue;
 pub mod config;
 pub mod database;
