@@ -8,5 +8,6 @@ pub mod config;
 pub mod database;
 pub mod drupal;
 pub mod feed;
+pub mod http;
 pub mod migrations;
 pub mod refresh;

@@ -61,7 +61,7 @@ pub(super) async fn get(
         .parse()
         .map_err(|error| Refusal::new(ProblemCode::BadRequest, format!("The name of a blob is its digest: {error}.")))?;
     let (feed, blobs) = (state.feed.clone(), state.blobs.clone());
-    if !state.apart(async move { feed.names_blob(&sha256).await }).await?.map_err(super::feed::refusal)? {
+    if !state.apart(async move { feed.store().names_blob(&sha256).await }).await?.map_err(super::feed::refusal)? {
         return Err(Refusal::new(
             ProblemCode::NotFound,
             "The feed names no blob of this digest. Pull the feed again: the audio may have been replaced.",
@@ -71,7 +71,7 @@ pub(super) async fn get(
     if has_already(request.headers(), &etag) {
         return Ok(described(&mut HttpResponse::NotModified(), &sha256, &etag).finish());
     }
-    let blob = state.apart(async move { blobs.open(&sha256).await }).await?.map_err(|error| cannot_open(error))?;
+    let blob = state.apart(async move { blobs.open(&sha256).await }).await?.map_err(cannot_open)?;
 
     let is_get = request.method() == Method::GET;
     let part = if is_get { wanted(request.headers(), &etag, blob.size) } else { Wanted::Whole };

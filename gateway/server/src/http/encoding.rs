@@ -4,50 +4,39 @@
 
 use actix_web::http::header::{ACCEPT_ENCODING, HeaderMap};
 
-/// An encoding in which the feed is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Encoding {
-    /// Zstandard (RFC 8878).
-    Zstd,
-    /// Gzip (RFC 1952).
-    Gzip,
-    /// As it is.
-    Identity,
+use crate::feed::Encoding;
+
+/// The encodings of the feed, the least preferred first.
+const KNOWN: [Encoding; 3] = [Encoding::Identity, Encoding::Gzip, Encoding::Zstd];
+
+/// The name in the headers.
+pub(super) const fn name_of(encoding: Encoding) -> &'static str {
+    match encoding {
+        Encoding::Zstd => "zstd",
+        Encoding::Gzip => "gzip",
+        Encoding::Identity => "identity",
+    }
 }
 
-impl Encoding {
-    /// In the order in which the gateway prefers them.
-    const ALL: [Self; 3] = [Self::Zstd, Self::Gzip, Self::Identity];
-
-    /// The name in the headers.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Zstd => "zstd",
-            Self::Gzip => "gzip",
-            Self::Identity => "identity",
-        }
+/// The encoding a client wants most, the gateway's preference deciding among equals; `None` where none of them is acceptable.
+pub(super) fn negotiated(headers: &HeaderMap) -> Option<Encoding> {
+    let accepted: Vec<&str> = headers.get_all(ACCEPT_ENCODING).filter_map(|value| value.to_str().ok()).collect();
+    if accepted.is_empty() {
+        return Some(Encoding::Identity);
     }
+    chosen(&accepted.join(","))
+}
 
-    /// The encoding a client wants most, the gateway's preference deciding among equals; `None` where none of them is acceptable.
-    pub(crate) fn negotiated(headers: &HeaderMap) -> Option<Self> {
-        let accepted: Vec<&str> = headers.get_all(ACCEPT_ENCODING).filter_map(|value| value.to_str().ok()).collect();
-        if accepted.is_empty() {
-            return Some(Self::Identity);
-        }
-        Self::chosen(&accepted.join(","))
-    }
-
-    fn chosen(accept: &str) -> Option<Self> {
-        let listed: Vec<(&str, u16)> = accept.split(',').filter_map(weighted).collect();
-        let named = |name: &str| listed.iter().find(|(coding, _)| coding.eq_ignore_ascii_case(name)).map(|(_, q)| *q);
-        let weight = |encoding: Self| match encoding {
-            // Acceptable unless it is excluded, and less wanted than whatever is asked for by name.
-            Self::Identity => named("identity").or_else(|| named("*").map(|q| q.min(1))).unwrap_or(1),
-            Self::Gzip => named("gzip").or_else(|| named("x-gzip")).or_else(|| named("*")).unwrap_or(0),
-            Self::Zstd => named("zstd").or_else(|| named("*")).unwrap_or(0),
-        };
-        Self::ALL.into_iter().rev().max_by_key(|encoding| weight(*encoding)).filter(|best| weight(*best) > 0)
-    }
+fn chosen(accept: &str) -> Option<Encoding> {
+    let listed: Vec<(&str, u16)> = accept.split(',').filter_map(weighted).collect();
+    let named = |name: &str| listed.iter().find(|(coding, _)| coding.eq_ignore_ascii_case(name)).map(|(_, q)| *q);
+    let weight = |encoding: Encoding| match encoding {
+        // Acceptable unless it is excluded, and less wanted than whatever is asked for by name.
+        Encoding::Identity => named("identity").or_else(|| named("*").map(|q| q.min(1))).unwrap_or(1),
+        Encoding::Gzip => named("gzip").or_else(|| named("x-gzip")).or_else(|| named("*")).unwrap_or(0),
+        Encoding::Zstd => named("zstd").or_else(|| named("*")).unwrap_or(0),
+    };
+    KNOWN.into_iter().max_by_key(|encoding| weight(*encoding)).filter(|best| weight(*best) > 0)
 }
 
 /// A coding and its weight in thousandths; a coding with a weight that is none is passed over.
@@ -100,13 +89,13 @@ mod tests {
             ("gzip;q=2, identity", Some(Encoding::Identity)),
             ("gzip;q=0.0001", Some(Encoding::Identity)),
         ] {
-            assert_eq!(Encoding::chosen(accept), expected, "{accept}");
+            assert_eq!(chosen(accept), expected, "{accept}");
         }
     }
 
     #[test]
     fn a_client_that_says_nothing_gets_plain_lines() {
-        assert_eq!(Encoding::negotiated(&HeaderMap::new()), Some(Encoding::Identity));
+        assert_eq!(negotiated(&HeaderMap::new()), Some(Encoding::Identity));
     }
 
     proptest! {
@@ -114,8 +103,8 @@ mod tests {
         fn no_header_makes_it_panic_and_an_excluded_coding_is_never_chosen(
             accept in "\\PC*|([a-z*-]{0,8}(;q=[0-9.]{0,5})?,){0,5}"
         ) {
-            let _ = Encoding::chosen(&accept);
-            prop_assert_ne!(Encoding::chosen(&format!("gzip;q=0,zstd;q=0,{accept}")), Some(Encoding::Gzip));
+            let _ = chosen(&accept);
+            prop_assert_ne!(chosen(&format!("gzip;q=0,zstd;q=0,{accept}")), Some(Encoding::Gzip));
         }
     }
 }

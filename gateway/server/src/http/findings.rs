@@ -30,6 +30,6 @@ pub(super) struct Findings {
     ))]
 pub(super) async fn get(_: Authorized<Admin>, state: web::Data<State>) -> Result<HttpResponse, Refusal> {
     let feed = state.feed.clone();
-    let findings = state.apart(async move { feed.findings().await }).await?.map_err(super::feed::refusal)?;
+    let findings = state.apart(async move { feed.store().findings().await }).await?.map_err(super::feed::refusal)?;
     Ok(HttpResponse::Ok().json(Findings { findings }))
 }

@@ -1,108 +1,116 @@
-//! Writes bytes of an answer in the encoding that was agreed on, so that each piece can be read by the client as soon as it arrives.
+//! Writes an answer of the feed piece by piece, as lines in the encoding that was agreed on or as server-sent events, so that each piece can
+//! be read by the client as soon as it arrives.
 
-use std::io::{self, Write as _};
+use std::io::{self, BufRead as _, BufReader, Cursor as Bytewise, Read};
 
+use audiospread_protocol::{Cursor, End, Line};
 use bytes::Bytes;
-use flate2::Compression;
-use flate2::write::GzEncoder;
 
-use super::encoding::Encoding;
+use super::follow::Sink;
+use super::press::Encoder;
+use crate::feed::Body;
 
-/// Level of both compressors: what a waiting reader is sent is short, and its memory is held for as long as it waits.
-const ZSTD_LEVEL: i32 = 3;
+/// Bytes that are sent at once.
+const PIECE: usize = 64 * 1024;
 
-/// An encoder whose output can be taken after each piece.
-pub(crate) enum Encoder {
-    Identity(Vec<u8>),
-    Gzip(GzEncoder<Vec<u8>>),
-    Zstd(zstd::stream::write::Encoder<'static, Vec<u8>>),
+/// How a reader is written to.
+pub(super) enum Writer {
+    /// As the lines of the feed.
+    Lines(Encoder),
+    /// As server-sent events: `change`, `end`, `heartbeat`, with the line as data. Only `end` has an id, the cursor: whoever comes back with
+    /// it has the whole batch.
+    Events,
 }
 
-impl Encoder {
-    /// An encoder to `encoding`.
-    pub(crate) fn new(encoding: Encoding) -> io::Result<Self> {
-        Ok(match encoding {
-            Encoding::Identity => Self::Identity(Vec::new()),
-            Encoding::Gzip => Self::Gzip(GzEncoder::new(Vec::new(), Compression::default())),
-            Encoding::Zstd => Self::Zstd(zstd::stream::write::Encoder::new(Vec::new(), ZSTD_LEVEL)?),
-        })
+impl Writer {
+    /// Writes a finished batch of lines. Reading it may block, so it is done apart.
+    pub(super) async fn batch(self, body: Body, sink: Sink) -> io::Result<Self> {
+        tokio::task::spawn_blocking(move || self.write_batch(body, &sink)).await.map_err(io::Error::other)?
     }
 
-    /// Encodes a piece, and returns bytes from which the client can decode all of it.
-    pub(crate) fn flushed(&mut self, piece: &[u8]) -> io::Result<Bytes> {
-        let produced = match self {
-            Self::Identity(out) => {
-                out.extend_from_slice(piece);
-                out
-            }
-            Self::Gzip(encoder) => {
-                encoder.write_all(piece)?;
-                encoder.flush()?;
-                encoder.get_mut()
-            }
-            Self::Zstd(encoder) => {
-                encoder.write_all(piece)?;
-                encoder.flush()?;
-                encoder.get_mut()
-            }
+    /// Says that the gateway is there and nothing came.
+    pub(super) async fn heartbeat(&mut self, cursor: &Cursor, sink: &Sink) -> io::Result<()> {
+        let mut line = Vec::new();
+        Line::Heartbeat(*cursor).write_to(&mut line)?;
+        let piece = match self {
+            Self::Lines(encoder) => encoder.flushed(&line)?,
+            Self::Events => event(&line).into(),
         };
-        Ok(std::mem::take(produced).into())
+        send(sink, piece).await
     }
 
-    /// Encodes the last piece, and ends the encoding.
-    pub(crate) fn finished(self, piece: &[u8]) -> io::Result<Bytes> {
-        let produced = match self {
-            Self::Identity(mut out) => {
-                out.extend_from_slice(piece);
-                out
-            }
-            Self::Gzip(mut encoder) => {
-                encoder.write_all(piece)?;
-                encoder.finish()?
-            }
-            Self::Zstd(mut encoder) => {
-                encoder.write_all(piece)?;
-                encoder.finish()?
-            }
+    /// Says that nothing came, and ends the answer.
+    pub(super) async fn last(self, end: &End, sink: &Sink) -> io::Result<()> {
+        let mut line = Vec::new();
+        Line::End(end.clone()).write_to(&mut line)?;
+        let piece = match self {
+            Self::Lines(encoder) => encoder.finished(&line)?,
+            Self::Events => event(&line).into(),
         };
-        Ok(produced.into())
+        send(sink, piece).await
+    }
+
+    /// Ends the answer after a batch.
+    pub(super) async fn close(self, sink: &Sink) -> io::Result<()> {
+        match self {
+            Self::Lines(encoder) => send(sink, encoder.finished(b"")?).await,
+            Self::Events => Ok(()),
+        }
+    }
+
+    fn write_batch(mut self, body: Body, sink: &Sink) -> io::Result<Self> {
+        let mut lines: Box<dyn io::BufRead> = match body {
+            Body::Memory(bytes) => Box::new(Bytewise::new(bytes)),
+            Body::File(file) => Box::new(BufReader::with_capacity(PIECE, file)),
+        };
+        match &mut self {
+            Self::Lines(encoder) => loop {
+                let mut piece = Vec::with_capacity(PIECE);
+                if lines.by_ref().take(PIECE as u64).read_to_end(&mut piece)? == 0 {
+                    break;
+                }
+                blocking_send(sink, encoder.flushed(&piece)?)?;
+            },
+            Self::Events => {
+                let (mut events, mut line) = (Vec::new(), Vec::new());
+                while lines.read_until(b'\n', &mut line)? > 0 {
+                    events.append(&mut event(&line));
+                    line.clear();
+                    if events.len() >= PIECE {
+                        blocking_send(sink, std::mem::take(&mut events).into())?;
+                    }
+                }
+                blocking_send(sink, events.into())?;
+            }
+        }
+        Ok(self)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::io::Read as _;
+/// A line of the feed as an event.
+fn event(line: &[u8]) -> Vec<u8> {
+    let mut event = match Line::read(line) {
+        Ok(Line::Heartbeat(_)) => b"event: heartbeat\n".to_vec(),
+        Ok(Line::End(end)) => format!("event: end\nid: {}\n", end.cursor).into_bytes(),
+        _ => b"event: change\n".to_vec(),
+    };
+    event.extend_from_slice(b"data: ");
+    event.extend_from_slice(line.trim_ascii_end());
+    event.extend_from_slice(b"\n\n");
+    event
+}
 
-    use super::*;
-
-    /// What a client can read of a stream that goes on: all that decodes before the input ends.
-    fn readable(encoding: Encoding, bytes: &[u8]) -> Vec<u8> {
-        let mut decoder: Box<dyn io::Read> = match encoding {
-            Encoding::Identity => Box::new(bytes),
-            Encoding::Gzip => Box::new(flate2::read::GzDecoder::new(bytes)),
-            Encoding::Zstd => Box::new(zstd::stream::read::Decoder::new(bytes).unwrap()),
-        };
-        let mut out = Vec::new();
-        let mut piece = [0; 64];
-        while let Ok(read) = decoder.read(&mut piece) {
-            if read == 0 {
-                break;
-            }
-            out.extend_from_slice(&piece[..read]);
-        }
-        out
+/// A piece that nobody takes any more ends the writing, and is no fault: the reader has left.
+async fn send(sink: &Sink, piece: Bytes) -> io::Result<()> {
+    if !piece.is_empty() {
+        let _ = sink.send(Ok(piece)).await;
     }
+    Ok(())
+}
 
-    #[test]
-    fn each_piece_can_be_read_before_the_next_is_written() {
-        for encoding in [Encoding::Identity, Encoding::Gzip, Encoding::Zstd] {
-            let mut encoder = Encoder::new(encoding).unwrap();
-            let mut sent = encoder.flushed(b"first\n").unwrap().to_vec();
-            assert_eq!(readable(encoding, &sent), b"first\n", "{encoding:?}");
-            sent.extend_from_slice(&encoder.flushed(b"second\n").unwrap());
-            assert_eq!(readable(encoding, &sent), b"first\nsecond\n", "{encoding:?}");
-            sent.extend_from_slice(&encoder.finished(b"end\n").unwrap());
-            assert_eq!(readable(encoding, &sent), b"first\nsecond\nend\n", "{encoding:?}");
-        }
+fn blocking_send(sink: &Sink, piece: Bytes) -> io::Result<()> {
+    if piece.is_empty() {
+        return Ok(());
     }
+    sink.blocking_send(Ok(piece)).map_err(|_| io::ErrorKind::BrokenPipe.into())
 }

@@ -17,6 +17,7 @@ mod health;
 mod lines;
 mod metrics;
 mod openapi;
+mod press;
 mod problems;
 mod refresh;
 mod router;
@@ -25,6 +26,7 @@ pub mod tokens;
 use std::future::Future;
 use std::io;
 use std::net::TcpListener;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
@@ -36,6 +38,8 @@ use tokio_util::sync::CancellationToken;
 use self::metrics::Metrics;
 use self::problems::Refusal;
 use self::tokens::Tokens;
+use crate::blobs::Blobs;
+use crate::feed::Feed;
 pub use openapi::document as openapi_document;
 
 /// A connection without a request is kept for this long: a phone server on a slow link saves its handshakes.
@@ -51,8 +55,8 @@ const MAX_BODY: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct State {
     tokens: Tokens,
-    feed: crate::feed::Store,
-    blobs: crate::blobs::Store,
+    feed: Arc<Feed>,
+    blobs: Arc<Blobs>,
     refresh: crate::refresh::Handle,
     metrics: Metrics,
     stopping: CancellationToken,
@@ -61,12 +65,7 @@ pub struct State {
 
 impl State {
     /// Puts together what the handlers need. Called within the runtime on which the feed's database is worked with.
-    pub fn new(
-        tokens: Tokens,
-        feed: crate::feed::Store,
-        blobs: crate::blobs::Store,
-        refresh: crate::refresh::Handle,
-    ) -> Self {
+    pub fn new(tokens: Tokens, feed: Arc<Feed>, blobs: Arc<Blobs>, refresh: crate::refresh::Handle) -> Self {
         let (metrics, stopping) = (Metrics::default(), CancellationToken::new());
         Self { tokens, feed, blobs, refresh, metrics, stopping, runtime: tokio::runtime::Handle::current() }
     }
@@ -82,7 +81,6 @@ impl State {
 }
 
 /// A gateway that answers.
-#[derive(Debug)]
 pub struct Server {
     server: actix_web::dev::Server,
     handle: ServerHandle,
@@ -113,6 +111,12 @@ pub fn serve(state: State, listener: TcpListener) -> io::Result<Server> {
     .listen(listener)?
     .run();
     Ok(Server { handle: server.handle(), server, stopping })
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server").finish_non_exhaustive()
+    }
 }
 
 impl Server {

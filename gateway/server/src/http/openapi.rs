@@ -10,7 +10,7 @@ use audiospread_protocol::{
     Prompt, PromptSource, Settings, Subscriber,
 };
 use utoipa::openapi::header::HeaderBuilder;
-use utoipa::openapi::path::{HttpMethod, Operation};
+use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
     ContentBuilder, InfoBuilder, KnownFormat, License, ObjectBuilder, OpenApi as Document, Ref, RefOr, Response,
@@ -79,7 +79,7 @@ fn add_security_schemes(document: &mut Document) {
         ("basic", HttpAuthScheme::Basic, "The token as the password, with any name, for clients that can send nothing else."),
     ] {
         let scheme = HttpBuilder::new().scheme(scheme).description(Some(description)).build();
-        components.security_schemes.insert(name.into(), SecurityScheme::Http(scheme));
+        components.security_schemes.insert(name.into(), RefOr::T(SecurityScheme::Http(scheme)));
     }
 }
 
@@ -104,13 +104,15 @@ fn head_of(get: &Operation) -> Operation {
 
 /// All operations of the contract: method, path, and the scopes that the token needs.
 #[cfg(test)]
-pub(super) fn operations() -> Vec<(HttpMethod, String, Vec<String>)> {
+pub(super) fn operations() -> Vec<(actix_web::http::Method, String, Vec<String>)> {
+    use actix_web::http::Method;
+
     let mut document = Operations::openapi();
     add_heads(&mut document);
     let mut operations = Vec::new();
     for (path, item) in document.paths.paths {
         let methods =
-            [(HttpMethod::Get, item.get), (HttpMethod::Head, item.head), (HttpMethod::Post, item.post), (HttpMethod::Put, item.put)];
+            [(Method::GET, item.get), (Method::HEAD, item.head), (Method::POST, item.post), (Method::PUT, item.put)];
         for (method, operation) in methods {
             let Some(operation) = operation else { continue };
             let requirement = serde_json::to_value(operation.security.and_then(|all| all.into_iter().next())).unwrap();
@@ -146,7 +148,9 @@ refusals! {
     /// Something the gateway needs is away.
     Away = [Internal, Unavailable];
     /// The feed cannot be read from where the client stands, or not yet.
-    FeedRefused = [TakeSnapshot, Internal, Unavailable, SnapshotPending];
+    FeedRefused = [NotAcceptable, TakeSnapshot, Internal, Unavailable, SnapshotPending];
+    /// The feed cannot be followed from where the client stands.
+    FollowingRefused = [TakeSnapshot, TooManyRequests, Internal, Unavailable];
     /// Too many readers wait with one token.
     Crowded = [TooManyRequests];
     /// The range lies outside.
@@ -175,19 +179,19 @@ fn refusal(status: u16, codes: &[ProblemCode]) -> Response {
     if matches!(status, 429 | 503) {
         let seconds = ObjectBuilder::new().schema_type(Type::Integer).format(Some(SchemaFormat::KnownFormat(KnownFormat::Int32)));
         response = response
-            .header("Retry-After", HeaderBuilder::new().schema(seconds).description(Some("Seconds to wait.")).build());
+            .header("Retry-After", HeaderBuilder::new().schema(Some(seconds)).description(Some("Seconds to wait.")).build());
     }
     if matches!(status, 401 | 403) {
         let challenge = ObjectBuilder::new().schema_type(Type::String);
         response = response.header(
             "WWW-Authenticate",
-            HeaderBuilder::new().schema(challenge).description(Some("How to authenticate, and with which scope.")).build(),
+            HeaderBuilder::new().schema(Some(challenge)).description(Some("How to authenticate, and with which scope.")).build(),
         );
     }
     if status == 416 {
         let range = ObjectBuilder::new().schema_type(Type::String);
         response = response
-            .header("Content-Range", HeaderBuilder::new().schema(range).description(Some("`bytes */SIZE`.")).build());
+            .header("Content-Range", HeaderBuilder::new().schema(Some(range)).description(Some("`bytes */SIZE`.")).build());
     }
     response.build()
 }
@@ -202,6 +206,7 @@ const fn example_detail(code: ProblemCode) -> &'static str {
         }
         ProblemCode::NotFound => "The feed names no blob of this digest. Pull the feed again.",
         ProblemCode::MethodNotAllowed => "The header Allow lists the methods that this address understands.",
+        ProblemCode::NotAcceptable => "Accept one of the encodings zstd, gzip, identity.",
         ProblemCode::TakeSnapshot => "The feed does not know this cursor. Take a snapshot: ask without `since`.",
         ProblemCode::TooLarge => "Send at most 65536 bytes.",
         ProblemCode::UnsupportedMediaType => "Send the body as application/json.",
