@@ -10,5 +10,6 @@ pub mod doctor;
 pub mod drupal;
 pub mod feed;
 pub mod gateway;
+pub mod http;
 pub mod migrations;
 pub mod refresh;
