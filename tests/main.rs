@@ -9,3 +9,4 @@
 mod drupal;
 mod feed;
 mod harness;
+mod refresh;

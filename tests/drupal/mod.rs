@@ -5,13 +5,13 @@ mod harness;
 
 use audiospread_server::catalogue::site::Site;
 use audiospread_server::drupal::Reader;
-use audiospread_server::config::Config;
+use audiospread_server::{config::Config, gateway};
 
 use crate::harness::DrupalSite;
 
 /// A reader as a gateway has it.
 fn reader(config: &Config) -> Reader {
-    Reader::new(config).unwrap()
+    gateway::drupal_reader(config).unwrap()
 }
 
 /// All of a site.

@@ -3,7 +3,6 @@
 //! It reads and changes nothing but the gateway's own database, which it brings to this program's schema as a start of the gateway would.
 
 use std::net::TcpListener;
-use std::sync::Arc;
 
 use camino::Utf8Path;
 use serde::Serialize;
@@ -104,8 +103,8 @@ fn examine_packs(config: &Config, checks: &mut Vec<Check>) {
 }
 
 async fn examine_drupal(config: &Config, checks: &mut Vec<Check>) {
-    let reader = match Reader::new(config) {
-        Ok(reader) => Arc::new(reader),
+    let reader = match gateway::drupal_reader(config) {
+        Ok(reader) => reader,
         Err(error) => return checks.push(check("Drupal's database", Verdict::Bad, error.to_string())),
     };
     match reader.rights_beyond_select().await {
@@ -140,7 +139,7 @@ async fn examine_drupal(config: &Config, checks: &mut Vec<Check>) {
 }
 
 /// The gateway's own database and storage, and Drupal's files.
-async fn examine_own(config: &Config, reader: Arc<Reader>, checks: &mut Vec<Check>) {
+async fn examine_own(config: &Config, reader: Reader, checks: &mut Vec<Check>) {
     let store: Result<Store, _> = gateway::open_feed(config).await;
     match &store {
         Err(error) => return checks.push(check("own database", Verdict::Bad, error.to_string())),
@@ -163,7 +162,7 @@ async fn examine_own(config: &Config, reader: Arc<Reader>, checks: &mut Vec<Chec
         let pool = config.database.opts().map_err(|error| error.to_string())?;
         let pool = database::own_pool(pool, 2).map_err(|error| error.to_string())?;
         let blobs = Blobs::open_index(pool, reader, &config.data_dir, packs.sounds).await.map_err(|error| error.to_string())?;
-        blobs.check_storage(&storage).await.map_err(|error| error.to_string())
+        blobs.check_storage(storage.clone()).await.map_err(|error| error.to_string())
     };
     checks.push(judge("Drupal's files", opened.await, |()| format!("{} can be read", storage.files())));
 }
