@@ -18,6 +18,8 @@ mod packs;
 mod program;
 mod prompt;
 mod rules;
+#[cfg(test)]
+mod sample;
 mod settings;
 pub mod site;
 mod subscriber;
