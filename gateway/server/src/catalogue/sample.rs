@@ -2,7 +2,7 @@
 //!
 //! Terms: *Agriculture* (1) with *Crops* (2) and *Livestock* (3), *Health* (4), *minimals* (12) with *home* (13). Languages: en, fr.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use audiospread_protocol::{AudioRef, EntityKey, Kind, Sha256Digest};
 
@@ -151,12 +151,6 @@ impl Sample {
 
     pub(super) fn draft(&self, kind: Kind, id: &str) -> Draft {
         self.catalogue().draft(&EntityKey::new(kind, id).unwrap())
-    }
-
-    /// The drafts of all keys, and of those in `more`.
-    pub(super) fn drafts(&self, more: impl IntoIterator<Item = EntityKey>) -> BTreeMap<EntityKey, Draft> {
-        let catalogue = self.catalogue();
-        catalogue.keys().chain(more).map(|key| (key.clone(), catalogue.draft(&key))).collect()
     }
 }
 
