@@ -7,4 +7,6 @@
 )]
 
 mod drupal;
+mod feed;
 mod harness;
+mod refresh;
