@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use audiospread_protocol::{Cursor, DeleteReason, EntityKey, Epoch, Kind, Operation, Sha256Digest, Tree, leaf_hash};
-use audiospread_server::feed::{Body, FeedError, Gone, Published};
+use audiospread_server::feed::{Body, Commit, FeedError, FindingChanges, Gone, Published};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -234,8 +234,8 @@ async fn a_restored_database_is_noticed() {
     let restored = commit(&other, restored, vec![put(program(3), "3")]).await;
     assert_eq!(restored.head.version, lost.version);
     assert!(is_unknown(&feed.delta(&lost, true).await), "the same version, reached by another way");
-    let late = feed.store().commit(published, vec![put(program(4), "4")], &Default::default()).await.unwrap();
-    assert!(matches!(late, audiospread_server::feed::Commit::Lost), "a gateway that missed the restoration");
+    let late = feed.store().commit(published, vec![put(program(4), "4")], &FindingChanges::default()).await.unwrap();
+    assert!(matches!(late, Commit::Lost), "a gateway that missed the restoration");
     assert_eq!(other.load().await.unwrap().head, restored.head);
 }
 
