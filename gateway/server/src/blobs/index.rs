@@ -23,6 +23,8 @@ pub struct Progress {
     pub known: u64,
     /// Sources of which nothing is known yet.
     pub pending: u64,
+    /// Sources that could not be looked at, or were being written, and whose time will come.
+    pub postponed: u64,
     /// Grows whenever something was learnt: then [`Index::take_changed`] has something to tell.
     pub generation: u64,
 }
@@ -114,6 +116,18 @@ impl Index {
         let mut state = self.write();
         for source in sources {
             if let Some(slot) = state.slots.get(&source).copied() {
+                state.enqueue(slot, false);
+            }
+        }
+        self.publish(&state);
+    }
+
+    /// Has everything looked at once more that is of no use as it is: it may be elsewhere now.
+    pub(super) fn doubt_useless(&self) {
+        let mut state = self.write();
+        for slot in 0..u32::try_from(state.records.len()).unwrap_or(u32::MAX) {
+            let record = &state.records[slot as usize];
+            if record.wanted && !matches!(record.entry.condition, Condition::Ready(_)) {
                 state.enqueue(slot, false);
             }
         }
@@ -261,6 +275,7 @@ impl Index {
         if !record.queued {
             record.queued = true;
             state.later.insert((Instant::now() + delay, slot), seen);
+            self.progress.send_replace(state.progress());
         }
     }
 
@@ -299,7 +314,12 @@ impl AudioIndex for Index {
 
 impl State {
     fn progress(&self) -> Progress {
-        Progress { known: self.records.len() as u64, pending: self.pending, generation: self.generation }
+        Progress {
+            known: self.records.len() as u64,
+            pending: self.pending,
+            postponed: self.later.len() as u64,
+            generation: self.generation,
+        }
     }
 
     fn want(&mut self, source: AudioSource) {
