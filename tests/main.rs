@@ -8,4 +8,5 @@
 
 mod blobs;
 mod drupal;
+mod feed;
 mod harness;
