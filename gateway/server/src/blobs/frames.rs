@@ -6,7 +6,7 @@ use symphonia::core::codecs::CodecParameters;
 use symphonia::core::codecs::audio::well_known::{CODEC_ID_MP3, CODEC_ID_VORBIS};
 use symphonia::core::errors::Error;
 use symphonia::core::formats::{FormatOptions, FormatReader, Track};
-use symphonia::core::io::MediaSourceStream;
+use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
 use symphonia::default::formats::{MpaReader, OggReader};
 
 use super::section::Section;
@@ -21,7 +21,7 @@ const SAME_STREAM: [u8; 3] = [0, 0x1e, 0x0c];
 pub(super) fn mpeg_ms(section: Section) -> io::Result<u64> {
     let length = section.len();
     // A seekable source would have the length estimated by a look at a few frames, which nobody here wants.
-    let stream = MediaSourceStream::new(Box::new(section.forward_only()), Default::default());
+    let stream = MediaSourceStream::new(Box::new(section.forward_only()), MediaSourceStreamOptions::default());
     let Some(mut reader) = opened(MpaReader::try_new(stream, FormatOptions::default()))? else { return Ok(0) };
     let Some((rate, CODEC_ID_MP3)) = reader.tracks().first().and_then(rate_and_codec) else { return Ok(0) };
 
@@ -45,7 +45,7 @@ pub(super) fn mpeg_ms(section: Section) -> io::Result<u64> {
 /// # Errors
 /// If the file cannot be read.
 pub(super) fn vorbis_ms(section: Section) -> io::Result<u64> {
-    let stream = MediaSourceStream::new(Box::new(section), Default::default());
+    let stream = MediaSourceStream::new(Box::new(section), MediaSourceStreamOptions::default());
     let Some(mut reader) = opened(OggReader::try_new(stream, FormatOptions::default()))? else { return Ok(0) };
     let mut total = 0_u64;
     loop {
