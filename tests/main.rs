@@ -7,4 +7,5 @@
 )]
 
 mod drupal;
+mod feed;
 mod harness;

@@ -47,7 +47,7 @@ pub struct Blobs {
     index: Arc<Index>,
     store: Arc<Store>,
     packs: Arc<PackSounds>,
-    reader: Arc<Reader>,
+    reader: Reader,
     pool: Pool,
     storage: ArcSwapOption<Storage>,
     checking: Arc<Mutex<()>>,
@@ -72,7 +72,7 @@ impl Blobs {
     /// If the table cannot be read, or the directory not made.
     pub async fn open_index(
         pool: Pool,
-        reader: Arc<Reader>,
+        reader: Reader,
         data_dir: &Utf8Path,
         packs: PackSounds,
     ) -> Result<Self, BlobsError> {
@@ -102,10 +102,10 @@ impl Blobs {
     ///
     /// # Errors
     /// [`StorageError`], which says which directory and what to do.
-    pub async fn check_storage(&self, storage: &Storage) -> Result<(), StorageError> {
+    pub async fn check_storage(&self, storage: Storage) -> Result<(), StorageError> {
         // A network disk that is away holds whoever touches it, for hours perhaps: one thread is enough.
         let Ok(only) = self.checking.clone().try_lock_owned() else { return Err(StorageError::Silent) };
-        let (storage, index) = (Arc::new(storage.clone()), self.index.clone());
+        let (storage, index) = (Arc::new(storage), self.index.clone());
         let checked = storage.clone();
         let check = unblocked(move || {
             let _only = only;

@@ -29,6 +29,8 @@ pub enum TableError {
 /// Rows of one INSERT.
 const BATCH: usize = 200;
 const COLUMNS: usize = 12;
+/// Bytes of the longest source that the table takes: four times what Drupal's `files.filepath` holds. A longer one is looked at at each start.
+const LONGEST: usize = 4096;
 
 /// Fills an index with what the table has. Rows that make no sense are left out: their sources are looked at anew.
 pub(super) async fn load(pool: &Pool, index: &Index) -> Result<(), TableError> {
@@ -73,13 +75,14 @@ fn read(row: Row) -> Option<(AudioSource, Option<String>, Entry)> {
 /// Writes what was found out; all of it, or an error, after which some may be written.
 pub(super) async fn save(pool: &Pool, index: &Index, found: &[(AudioSource, Entry)]) -> Result<(), TableError> {
     let mut conn = pool.get().await?;
+    let found: Vec<_> = found.iter().filter(|(source, _)| source_text(source).len() <= LONGEST).collect();
     for batch in found.chunks(BATCH) {
         insert(&mut conn, index, batch).await?;
     }
     Ok(())
 }
 
-async fn insert(conn: &mut Connection, index: &Index, batch: &[(AudioSource, Entry)]) -> Result<(), TableError> {
+async fn insert(conn: &mut Connection, index: &Index, batch: &[&(AudioSource, Entry)]) -> Result<(), TableError> {
     let places = vec!["?"; COLUMNS].join(",");
     let rows = vec![format!("({places})"); batch.len()].join(",");
     let statement = format!(

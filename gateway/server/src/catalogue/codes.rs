@@ -53,6 +53,8 @@ codes! {
     BAD_SETTING = "bad_setting": "Warning: a value of the phone's settings makes no sense, and is ignored.";
     KEY_CONFLICT = "key_conflict": "Warning: two actions want the same key.";
     UNKNOWN_HOME_CATEGORY = "unknown_home_category": "Warning: the home menu names a category that does not exist.";
+    // Refreshes.
+    HELD = "held": "Error: a reading that would remove much from the phones waits for somebody to look at it.";
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! refresh asks it for every key, an incremental one for those that [`Catalogue::affected`] names, and so both give the same.
 
 mod audio;
+mod behind;
 mod category;
 pub mod codes;
 mod draft;

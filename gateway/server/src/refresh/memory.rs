@@ -12,7 +12,7 @@ use super::ledger::Ledger;
 use super::{RefreshError, wanted};
 use crate::blobs::Index;
 use crate::catalogue::site::{AudioSource, Nid, Partial, Site};
-use crate::catalogue::{Affected, Catalogue, Packs, ProgramCounts, Rules};
+use crate::catalogue::{Affected, Catalogue, Finding, Packs, ProgramCounts, Rules};
 use crate::feed::{FindingChanges, Published, Removals};
 
 /// At most this many files that are of no use are told; a site with more has another problem.
@@ -22,6 +22,7 @@ pub(super) struct Memory {
     index: Arc<Index>,
     rules: Rules,
     packs: Packs,
+    pack_findings: Vec<Finding>,
     /// Drupal's rows as last read; absent after a failure, and then the next reading is a whole one.
     site: Option<Site>,
     programs: ProgramCounts,
@@ -29,21 +30,25 @@ pub(super) struct Memory {
     pub(super) ledger: Ledger,
     /// Whether the ledger is what the database holds.
     pub(super) is_told: bool,
+    /// On whom the last two readings did not agree: compared again next time, whatever is read.
+    pub(super) unsettled: BTreeSet<EntityKey>,
     /// Who keeps an old state for now.
     pub(super) waiting: BTreeSet<EntityKey>,
 }
 
 impl Memory {
-    pub(super) fn new(index: Arc<Index>, rules: Rules, packs: Packs) -> Self {
+    pub(super) fn new(index: Arc<Index>, rules: Rules, packs: Packs, pack_findings: Vec<Finding>) -> Self {
         Self {
             index,
             rules,
             packs,
+            pack_findings,
             site: None,
             programs: ProgramCounts::default(),
             published: None,
             ledger: Ledger::default(),
             is_told: false,
+            unsettled: BTreeSet::new(),
             waiting: BTreeSet::new(),
         }
     }
@@ -76,9 +81,13 @@ impl Memory {
     /// Compares the affected entities with the feed, and notes their findings.
     pub(super) fn compare(
         &mut self,
-        affected: Affected,
+        mut affected: Affected,
         findings: &mut FindingChanges,
     ) -> Result<Vec<Candidate>, RefreshError> {
+        let unsettled = std::mem::take(&mut self.unsettled);
+        if let Affected::Keys(keys) = &mut affected {
+            keys.extend(unsettled);
+        }
         let (Some(site), Some(published)) = (&self.site, &self.published) else {
             return Err(RefreshError::NothingRead);
         };
@@ -94,6 +103,7 @@ impl Memory {
             comparison.findings.into_iter().map(|(key, findings)| (key.to_string(), findings)).collect();
         told.insert("tree".into(), catalogue.site_findings(self.programs.per_category()));
         told.insert("site".into(), site.notes.clone());
+        told.insert("packs".into(), self.pack_findings.clone());
         told.insert("files".into(), self.index.findings(TOLD_FILES));
         match affected {
             Affected::Everything => {

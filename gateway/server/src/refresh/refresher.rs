@@ -7,16 +7,18 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use audiospread_protocol::{EntityKey, Operation};
+use audiospread_protocol::EntityKey;
+use tokio::sync::watch;
 use tokio::task::block_in_place;
 
 use super::compare::{self, Candidate};
 use super::ledger::Ledger;
 use super::memory::Memory;
 use super::{RefreshError, Scope};
-use crate::blobs::{Blobs, Index};
+use crate::blobs::{Blobs, Progress};
 use crate::catalogue::site::Nid;
 use crate::catalogue::{Affected, Finding, Packs, Rules, Severity, Subject};
+use crate::config::Config;
 use crate::drupal::Reader;
 use crate::feed::{Commit, Feed, FindingChanges, Removals, would_hold};
 
@@ -25,7 +27,7 @@ const MANY_NODES: usize = 5_000;
 
 /// What refreshes need, and what they remember from one to the next.
 pub struct Refresher {
-    reader: Reader,
+    reader: Arc<Reader>,
     feed: Arc<Feed>,
     blobs: Arc<Blobs>,
     settle: Duration,
@@ -44,24 +46,34 @@ pub(super) struct Report {
     pub(super) held: bool,
 }
 
+/// What became of agreed changes.
+enum Publication {
+    /// They are published, so many.
+    Done(usize),
+    /// They wait for somebody to look at them.
+    Held,
+    /// Another gateway was first.
+    Lost,
+}
+
 impl Refresher {
-    /// A refresher that has read nothing yet. Differences are published when two readings at least `settle` apart agree on them; a refresh
-    /// that would remove much is held for `hold_for`.
+    /// A refresher that has read nothing yet. `pack_findings` are those about the language packs.
     pub fn new(
-        reader: Reader,
+        reader: Arc<Reader>,
         feed: Arc<Feed>,
         blobs: Arc<Blobs>,
         (rules, packs): (Rules, Packs),
-        settle: Duration,
-        hold_for: Duration,
+        pack_findings: Vec<Finding>,
+        config: &Config,
     ) -> Self {
-        let memory = Memory::new(blobs.index().clone(), rules, packs);
-        Self { reader, feed, blobs, settle, hold_for, memory }
+        let memory = Memory::new(blobs.index().clone(), rules, packs, pack_findings);
+        let hold_for = Duration::from_secs(config.feed.hold_minutes * 60);
+        Self { reader, feed, blobs, settle: config.drupal.settle(), hold_for, memory }
     }
 
     /// Follows what is learnt about audio.
-    pub(super) fn index(&self) -> Arc<Index> {
-        self.blobs.index().clone()
+    pub(super) fn progress(&self) -> watch::Receiver<Progress> {
+        self.blobs.index().watch()
     }
 
     /// The nodes of whose audio something was learnt since the last call.
@@ -75,12 +87,22 @@ impl Refresher {
     /// # Errors
     /// [`RefreshError`] if Drupal, its files, or the gateway's own database cannot be reached or read; the feed stays as it was.
     pub(super) async fn refresh(&mut self, scope: Scope) -> Result<Report, RefreshError> {
+        let outcome = self.attempt(scope).await;
+        if outcome.is_err() {
+            // What was noted may not have been written.
+            self.memory.is_told = false;
+        }
+        outcome
+    }
+
+    async fn attempt(&mut self, scope: Scope) -> Result<Report, RefreshError> {
         let started = Instant::now();
         let kind = if scope == Scope::Whole { "whole" } else { "nodes" };
         self.follow_the_feed().await?;
-        self.blobs.check_storage(self.reader.read_storage().await?).await?;
-
+        let storage = self.reader.read_storage().await?;
         let affected = self.read(scope).await?;
+        // A storage root that cannot be reached fails the refresh: it is never "all audio missing".
+        self.blobs.check_storage(&storage).await?;
         let read = started.elapsed();
         let mut findings = FindingChanges::default();
         let candidates = block_in_place(|| self.memory.compare(affected, &mut findings))?;
@@ -95,8 +117,12 @@ impl Refresher {
             let affected = self.read(Scope::Nodes(behind)).await?;
             let late = block_in_place(|| self.memory.compare(affected, &mut findings))?;
             let (agreed, unsettled) = block_in_place(|| self.memory.agreed(candidates))?;
-            report.again = self.left_over(unsettled, &late, &agreed);
-            (changes, report.held) = self.publish(agreed, &mut findings).await?;
+            report.again = self.left_over(unsettled, late, &agreed);
+            match self.publish(agreed, &mut findings).await? {
+                Publication::Done(count) => changes = count,
+                Publication::Held => report.held = true,
+                Publication::Lost => report.again = Some(Scope::Whole),
+            }
         }
         if !findings.gone.is_empty() {
             self.feed.store().update_findings(&findings).await?;
@@ -147,25 +173,23 @@ impl Refresher {
     }
 
     /// What has to be looked at again: what two readings did not agree on, and what only the second one saw.
-    fn left_over(&self, unsettled: Vec<EntityKey>, late: &[Candidate], agreed: &[EntityKey]) -> Option<Scope> {
+    fn left_over(&mut self, unsettled: Vec<EntityKey>, late: Vec<Candidate>, agreed: &[EntityKey]) -> Option<Scope> {
         let agreed: BTreeSet<&EntityKey> = agreed.iter().collect();
-        let late = late.iter().map(|candidate| &candidate.key).filter(|key| !agreed.contains(key));
-        let keys: BTreeSet<&EntityKey> = unsettled.iter().chain(late).collect();
-        if keys.is_empty() {
-            return None;
-        }
-        Some(Scope::Nodes(self.memory.nodes_behind(keys)))
+        let late = late.into_iter().map(|candidate| candidate.key).filter(|key| !agreed.contains(key));
+        self.memory.unsettled = late.chain(unsettled).collect();
+        let nodes = self.memory.nodes_behind(&self.memory.unsettled);
+        (!self.memory.unsettled.is_empty()).then_some(Scope::Nodes(nodes))
     }
 
-    /// Commits the agreed changes; says how many there were, and whether they are held instead.
+    /// Commits the agreed changes, unless they remove much.
     async fn publish(
         &mut self,
         agreed: Vec<EntityKey>,
         findings: &mut FindingChanges,
-    ) -> Result<(usize, bool), RefreshError> {
+    ) -> Result<Publication, RefreshError> {
         let removals = block_in_place(|| self.memory.removals(&agreed))?;
         if self.is_held(&removals, findings).await? {
-            return Ok((0, true));
+            return Ok(Publication::Held);
         }
         let count = agreed.len();
         let Some(published) = self.memory.published.take() else { return Err(RefreshError::NothingRead) };
@@ -174,12 +198,12 @@ impl Refresher {
         match self.feed.store().commit(published, changes, &told).await? {
             Commit::Done(published) => {
                 self.memory.published = Some(published);
-                Ok((count, false))
+                Ok(Publication::Done(count))
             }
             Commit::Lost => {
                 // Another gateway was first: its findings are as good as ours, and the next refresh compares with its version.
                 self.memory.is_told = false;
-                Ok((0, false))
+                Ok(Publication::Lost)
             }
         }
     }

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::{Refresher, Requests, Scope};
@@ -15,19 +14,28 @@ const FIRST_RETRY: Duration = Duration::from_secs(2);
 /// Entities whose save is in flight or whose audio is not indexed are looked at again at least this often.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
+/// While a refresh is held, everything is read again at least this often: somebody may have accepted it, or mended what was wrong.
+const WHILE_HELD: Duration = Duration::from_secs(15);
+
 /// Refreshes until the last handle is gone: a whole reading at once, then whenever there is a reason.
 pub async fn run(
     mut refresher: Refresher,
     mut requests: Requests,
-    mut indexed: watch::Receiver<u64>,
     interval: Duration,
 ) {
     let mut due = Due::at_once();
+    let mut progress = refresher.progress();
     loop {
         let scope = tokio::select! {
             () = sleep_until(due.whole) => Scope::Whole,
             () = sleep_until(due.again), if due.left.is_some() => due.left.take().unwrap_or(Scope::Whole),
-            Ok(()) = indexed.changed(), if !due.waiting.is_empty() => Scope::Nodes(std::mem::take(&mut due.waiting)),
+            Ok(()) = progress.changed() => {
+                let nodes = refresher.nodes_with_new_audio();
+                if nodes.is_empty() {
+                    continue;
+                }
+                Scope::Nodes(nodes)
+            }
             asked = requests.scopes.recv() => match asked {
                 Some(scope) => scope,
                 None => return,
@@ -35,7 +43,6 @@ pub async fn run(
         };
         // A storm of requests is one refresh.
         let scope = std::iter::from_fn(|| requests.scopes.try_recv().ok()).fold(scope, Scope::union);
-        indexed.borrow_and_update();
         let whole = scope == Scope::Whole;
         match refresher.refresh(scope.clone()).await {
             Ok(report) => {
@@ -47,7 +54,7 @@ pub async fn run(
                     status.held = report.held;
                     status.waiting = report.waiting.len();
                 });
-                due.after_success(whole, interval, report.again, report.waiting);
+                due.after_success(whole, if report.held { interval.min(WHILE_HELD) } else { interval }, report.again, report.waiting);
             }
             Err(error) => {
                 tracing::error!(error = %error, "the refresh failed; the feed stays as it was");
@@ -68,30 +75,25 @@ struct Due {
     /// What is to be looked at again at `again`.
     left: Option<Scope>,
     again: Instant,
-    /// The nodes of the entities that wait for audio or for the end of a save.
-    waiting: BTreeSet<Nid>,
     retry: Duration,
 }
 
 impl Due {
     fn at_once() -> Self {
         let now = Instant::now();
-        Self { whole: now, left: None, again: now, waiting: BTreeSet::new(), retry: FIRST_RETRY }
+        Self { whole: now, left: None, again: now, retry: FIRST_RETRY }
     }
 
     fn after_success(&mut self, whole: bool, interval: Duration, left: Option<Scope>, waiting: BTreeSet<Nid>) {
         let now = Instant::now();
-        if whole {
-            self.whole = now + interval;
-        }
+        self.whole = if whole { now + interval } else { self.whole.min(now + interval) };
         self.retry = FIRST_RETRY;
         self.again = now;
         self.left = left;
         if self.left.is_none() && !waiting.is_empty() {
-            self.left = Some(Scope::Nodes(waiting.clone()));
+            self.left = Some(Scope::Nodes(waiting));
             self.again = now + LOOK_AGAIN;
         }
-        self.waiting = waiting;
     }
 
     fn after_failure(&mut self, scope: Scope, interval: Duration) {

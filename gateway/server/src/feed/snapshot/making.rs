@@ -31,8 +31,9 @@ pub(in crate::feed) async fn keep_fresh(store: Store, shelf: std::sync::Arc<Shel
     loop {
         let head = heads.borrow_and_update().clone();
         if shelf.is_at(&head) {
-            if heads.changed().await.is_err() {
-                return;
+            tokio::select! {
+                changed = heads.changed() => if changed.is_err() { return },
+                () = shelf.emptied() => {}
             }
             continue;
         }

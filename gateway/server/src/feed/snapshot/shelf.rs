@@ -5,10 +5,12 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use camino::{Utf8Path, Utf8PathBuf};
 use tempfile::NamedTempFile;
+use tokio::sync::Notify;
 
 use super::press::{Edition, Made};
 use super::{Encoding, Snapshot};
@@ -21,13 +23,15 @@ const MANIFEST: &str = "snapshot.json";
 pub(in crate::feed) struct Shelf {
     directory: Utf8PathBuf,
     made: ArcSwapOption<Made>,
+    /// Wakes the maker when what was served is no more there.
+    emptied: Notify,
 }
 
 impl Shelf {
     /// The shelf in `directory`, with the snapshot that was left there if the feed still knows it.
     pub(in crate::feed) async fn open(directory: Utf8PathBuf, store: &Store) -> Result<Self, FeedError> {
         fs::create_dir_all(&directory).map_err(FeedError::file(&directory))?;
-        let shelf = Self { directory, made: ArcSwapOption::empty() };
+        let shelf = Self { directory, made: ArcSwapOption::empty(), emptied: Notify::new() };
         if let Some(made) = shelf.left_behind() {
             let known = store.knows(&made.whole.cursor, true).await? && store.knows(&made.public.cursor, false).await?;
             if known {
@@ -53,16 +57,16 @@ impl Shelf {
     }
 
     /// Serves a new snapshot from now on, and removes the files of the one before; who reads them goes on reading them.
-    pub(super) async fn put(&self, made: Made) -> Result<(), FeedError> {
-        let directory = self.directory.clone();
+    pub(super) async fn put(self: &Arc<Self>, made: Made) -> Result<(), FeedError> {
+        let shelf = self.clone();
         let keeping = tokio::task::spawn_blocking(move || {
-            write_manifest(&directory, &made)?;
-            sweep(&directory, Some(&made))?;
-            Ok(made)
+            write_manifest(&shelf.directory, &made)?;
+            let made = Arc::new(made);
+            // Served before the others go: who finds those gone looks here again.
+            shelf.made.store(Some(made.clone()));
+            sweep(&shelf.directory, Some(&made))
         });
-        let made = keeping.await.map_err(|_| FeedError::ShuttingDown)?.map_err(FeedError::file(&self.directory))?;
-        self.made.store(Some(made.into()));
-        Ok(())
+        keeping.await.map_err(|_| FeedError::ShuttingDown)?.map_err(FeedError::file(&self.directory))
     }
 
     /// The bytes, before compression, of the snapshot that a reader at `version` could take instead of a delta, if there is a newer one.
@@ -106,16 +110,22 @@ impl Shelf {
     /// A file of `made` is not there: if a newer snapshot is, that one; else none until one is made.
     fn missing(
         &self,
-        made: &std::sync::Arc<Made>,
+        made: &Arc<Made>,
         head: &Head,
         subscribers: bool,
         encoding: Encoding,
     ) -> Result<Snapshot, FeedError> {
         let current = self.made.compare_and_swap(made, None);
-        if current.as_ref().is_some_and(|current| !std::sync::Arc::ptr_eq(current, made)) {
+        if current.as_ref().is_some_and(|current| !Arc::ptr_eq(current, made)) {
             return self.snapshot(head, subscribers, encoding);
         }
+        self.emptied.notify_one();
         Err(FeedError::SnapshotPending)
+    }
+
+    /// Waits until a reader found that files of the snapshot are not there.
+    pub(super) async fn emptied(&self) {
+        self.emptied.notified().await;
     }
 
     fn left_behind(&self) -> Option<Made> {
