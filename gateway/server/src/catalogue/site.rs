@@ -6,6 +6,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+pub use super::partial::Partial;
+
 use super::Finding;
 
 /// `node.nid`.
@@ -103,7 +105,7 @@ pub struct Node {
 }
 
 /// Where a field or an attachment points.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FileRef {
     /// At a node of type `file` (fileframework: `file_cck` fields, `file_attachments`).
     Node(Nid),
