@@ -16,6 +16,7 @@ mod masking;
 mod numbers;
 mod outline;
 mod packs;
+mod partial;
 mod program;
 mod prompt;
 mod rules;

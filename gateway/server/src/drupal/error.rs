@@ -15,13 +15,17 @@ pub enum ReadError {
     )]
     Refused(String),
     /// A table is missing that every Drupal 6 site has.
-    #[error("Drupal's table {table} is not in the database: see that drupal.url names Drupal's database and drupal.prefix its $db_prefix")]
+    #[error(
+        "Drupal's table {table} is not in the database: see that drupal.url names Drupal's database and drupal.prefix its $db_prefix"
+    )]
     TableMissing {
         /// The table's name, prefix included.
         table: String,
     },
     /// The phone's vocabulary is missing; without it every category would look deleted.
-    #[error("the site has no vocabulary {wanted:?}: set content.vocabulary in gateway.toml to the name or vid of the phone's ({found})")]
+    #[error(
+        "the site has no vocabulary {wanted:?}: set content.vocabulary in gateway.toml to the name or vid of the phone's ({found})"
+    )]
     VocabularyMissing {
         /// What the configuration names.
         wanted: String,
@@ -35,7 +39,9 @@ pub enum ReadError {
     #[error("Drupal's tables changed while they were read, several times in a row: the next refresh tries again")]
     Unsettled,
     /// A statement took too long.
-    #[error("Drupal's database did not answer a short question within {0} seconds: a lock or a load stands in its way; the next refresh tries again")]
+    #[error(
+        "Drupal's database did not answer a short question within {0} seconds: a lock or a load stands in its way; the next refresh tries again"
+    )]
     Slow(u64),
     /// The database said something else.
     #[error("Drupal's database said: {0}")]

@@ -12,7 +12,8 @@ pub(super) async fn read_file_nodes(
     nodes: &mut Nodes<'_>,
     is_whole: bool,
 ) -> Result<(), ReadError> {
-    let scan = Scan { columns: "nid, vid, uri, type".into(), table: session.table("file_nodes")?, key: "nid", only: "" };
+    let scan =
+        Scan { columns: "nid, vid, uri, type".into(), table: session.table("file_nodes")?, key: "nid", only: "" };
     let nids: Vec<Nid> = if is_whole { Vec::new() } else { nodes.files.iter().map(|(nid, _)| *nid).collect() };
     let keys = if is_whole { Keys::All } else { Keys::These(&nids) };
     let files = &mut nodes.files;
@@ -132,7 +133,8 @@ pub(super) async fn read_managed_files(
     };
     session
         .scan(&scan, Keys::These(fids), |fid, rows| {
-            let Some(Ok([_, status, path, name, mime])) = rows.first_mut().map(std::mem::take).map(<[_; 5]>::try_from) else {
+            let Some(Ok([_, status, path, name, mime])) = rows.first_mut().map(std::mem::take).map(<[_; 5]>::try_from)
+            else {
                 return;
             };
             let looks_like_audio = values::looks_like_audio(values::bytes(&mime), values::bytes(&name))

@@ -68,7 +68,8 @@ pub(super) async fn languages(
     let mut enabled = Vec::new();
     if has_table {
         let table = session.table("languages")?.quoted();
-        let rows = session.rows(&format!("SELECT language FROM {table} WHERE enabled = 1 ORDER BY weight, name")).await?;
+        let rows =
+            session.rows(&format!("SELECT language FROM {table} WHERE enabled = 1 ORDER BY weight, name")).await?;
         enabled = rows.iter().filter_map(|row| known.named(values::bytes(row.first()?))).collect();
     }
     if enabled.is_empty() {
@@ -85,7 +86,8 @@ pub(super) async fn terms(
 ) -> Result<HashMap<Tid, Term>, ReadError> {
     let vocabulary = vocabulary(session, wanted, notes).await?;
     let table = session.table("term_data")?.quoted();
-    let statement = format!("SELECT tid, name, description FROM {table} WHERE vid = {vocabulary} ORDER BY weight, name, tid");
+    let statement =
+        format!("SELECT tid, name, description FROM {table} WHERE vid = {vocabulary} ORDER BY weight, name, tid");
     let mut terms = HashMap::new();
     for row in session.rows(&statement).await? {
         let Ok([tid, name, description]) = <[_; 3]>::try_from(row) else { continue };
@@ -98,7 +100,8 @@ pub(super) async fn terms(
         let rank = u32::try_from(terms.len()).unwrap_or(u32::MAX);
         terms.insert(tid, Term { name: name.into(), description: description.into(), rank, parents: Vec::new() });
     }
-    let hierarchy = Scan { columns: "tid, parent".into(), table: session.table("term_hierarchy")?, key: "tid", only: "" };
+    let hierarchy =
+        Scan { columns: "tid, parent".into(), table: session.table("term_hierarchy")?, key: "tid", only: "" };
     session
         .scan(&hierarchy, Keys::All, |tid, rows| {
             if let Some(term) = terms.get_mut(&tid) {
@@ -123,10 +126,13 @@ async fn vocabulary(session: &mut Session<'_>, wanted: &str, notes: &mut Notes) 
         .collect();
     let named: Vec<u32> = found.iter().filter(|(_, name)| name == wanted).map(|(vid, _)| *vid).collect();
     if let [first, _, ..] = named[..] {
-        notes.site("vocabulary_ambiguous", format!(
-            "Several vocabularies are called {wanted:?}; the one with the vid {first} is taken. \
+        notes.site(
+            "vocabulary_ambiguous",
+            format!(
+                "Several vocabularies are called {wanted:?}; the one with the vid {first} is taken. \
              Set content.vocabulary in gateway.toml to the vid of the phone's."
-        ));
+            ),
+        );
     }
     let by_vid = || wanted.parse().ok().filter(|wanted| found.iter().any(|(vid, _)| vid == wanted));
     named.first().copied().or_else(by_vid).ok_or_else(|| ReadError::VocabularyMissing {

@@ -284,7 +284,11 @@ async fn read_instances(session: &mut Session<'_>) -> Result<BTreeSet<(String, S
     let table = session.table("content_node_field_instance")?.quoted();
     let rows = session.rows(&format!("SELECT field_name, type_name FROM {table}")).await?;
     let texts = |row: Values| row.into_iter().filter_map(|value| Some(values::text(value)?.0)).collect::<Vec<_>>();
-    Ok(rows.into_iter().filter_map(|row| <[String; 2]>::try_from(texts(row)).ok()).map(|[field, kind]| (field, kind)).collect())
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| <[String; 2]>::try_from(texts(row)).ok())
+        .map(|[field, kind]| (field, kind))
+        .collect())
 }
 
 /// Puts each mapped field into its table.
@@ -309,10 +313,13 @@ fn place(
             })
             .collect();
         let Some(field) = fields.get(configured).filter(|_| !users.is_empty()) else {
-            notes.site("field_missing", format!(
-                "No content type of the phone has the field {configured:?}, which content.fields.{key} names. \
+            notes.site(
+                "field_missing",
+                format!(
+                    "No content type of the phone has the field {configured:?}, which content.fields.{key} names. \
                  Add it in Drupal, or correct gateway.toml (\"\" if there is none)."
-            ));
+                ),
+            );
             continue;
         };
         let Some(holds) = holds(meaning, &field.kind) else {
@@ -346,7 +353,13 @@ fn place(
     Ok(tables.into_values().collect())
 }
 
-fn add(tables: &mut BTreeMap<Table, FieldTable>, table: Table, column: Column, is_multiple: bool, users: BTreeSet<usize>) {
+fn add(
+    tables: &mut BTreeMap<Table, FieldTable>,
+    table: Table,
+    column: Column,
+    is_multiple: bool,
+    users: BTreeSet<usize>,
+) {
     let known = tables.entry(table.clone()).or_insert_with(|| FieldTable {
         table,
         columns: Vec::new(),
@@ -375,7 +388,8 @@ async fn drop_missing_columns(
     for table in &mut *tables {
         let present = session.columns(&table.table).await?;
         let has = |name: &str| present.iter().any(|column| column.eq_ignore_ascii_case(name));
-        let (there, missing) = std::mem::take(&mut table.columns).into_iter().partition(|column| has(column.name.as_str()));
+        let (there, missing) =
+            std::mem::take(&mut table.columns).into_iter().partition(|column| has(column.name.as_str()));
         table.columns = there;
         table.is_multiple &= has("delta");
         if !missing.is_empty() {

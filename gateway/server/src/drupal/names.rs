@@ -16,7 +16,9 @@ pub(super) struct Name(Box<str>);
 
 impl Name {
     pub(super) fn new(text: &str) -> Result<Self, NameError> {
-        let fits = !text.is_empty() && text.len() <= LONGEST && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        let fits = !text.is_empty()
+            && text.len() <= LONGEST
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         if fits { Ok(Self(text.into())) } else { Err(NameError(text.chars().take(LONGEST + 1).collect())) }
     }
 

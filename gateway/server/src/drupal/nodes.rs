@@ -5,7 +5,9 @@ use super::layout::{Column, FieldTable, Holds, Layout, Meaning, Role};
 use super::notes::Notes;
 use super::session::{Keys, Scan, Session, Values};
 use super::values;
-use crate::catalogue::site::{FileNode, FileRef, Nid, Node, ProgramNode, PromptNode, Site, SoundNode, SubscriberNode, Tid, Vid};
+use crate::catalogue::site::{
+    FileNode, FileRef, Nid, Node, ProgramNode, PromptNode, Site, SoundNode, SubscriberNode, Tid, Vid,
+};
 
 /// A node changed less than this ago may have a save in flight, seconds.
 const IN_FLIGHT: i64 = 300;
@@ -74,7 +76,12 @@ impl<'a> Nodes<'a> {
     }
 
     /// Reads `node`.
-    pub(super) async fn read(&mut self, session: &mut Session<'_>, nids: Keys<'_>, notes: &mut Notes) -> Result<(), ReadError> {
+    pub(super) async fn read(
+        &mut self,
+        session: &mut Session<'_>,
+        nids: Keys<'_>,
+        notes: &mut Notes,
+    ) -> Result<(), ReadError> {
         let types = self.layout.types.iter().map(|kind| format!(", '{}'", kind.name.as_str())).collect::<String>();
         let kind = format!("FIELD(type, 'file'{types})");
         let scan = Scan {
@@ -100,17 +107,25 @@ impl<'a> Nodes<'a> {
             only: "AND type = 'file'",
         };
         let mut notes = Notes::default();
-        session.scan(&scan, Keys::These(nids), |nid, rows| rows.iter_mut().for_each(|row| self.add(nid, row, &mut notes))).await?;
+        session
+            .scan(&scan, Keys::These(nids), |nid, rows| rows.iter_mut().for_each(|row| self.add(nid, row, &mut notes)))
+            .await?;
         self.files.sort_unstable_by_key(|(nid, _)| *nid);
         self.files.dedup_by_key(|(nid, _)| *nid);
         Ok(())
     }
 
     fn add(&mut self, nid: Nid, row: &mut Values, notes: &mut Notes) {
-        let Ok([_, vid, kind, status, language, title, created, changed, tnid]) = <[_; 9]>::try_from(std::mem::take(row)) else {
+        let Ok([_, vid, kind, status, language, title, created, changed, tnid]) =
+            <[_; 9]>::try_from(std::mem::take(row))
+        else {
             return;
         };
-        let (Some(vid), Some(kind)) = (values::id(&vid), values::int(&kind).and_then(|kind| usize::try_from(kind).ok())) else { return };
+        let (Some(vid), Some(kind)) =
+            (values::id(&vid), values::int(&kind).and_then(|kind| usize::try_from(kind).ok()))
+        else {
+            return;
+        };
         let published = values::int(&status) == Some(1);
         let changed = values::int(&changed).unwrap_or(0);
         let complete = !self.is_in_flight(changed);
@@ -119,7 +134,8 @@ impl<'a> Nodes<'a> {
             1 => {
                 if self.layout.modules.file_nodes {
                     let looks_like_audio = values::name_says_audio(values::bytes(&title));
-                    self.files.push((nid, FileNode { vid, published, changed, complete, looks_like_audio, source: None }));
+                    self.files
+                        .push((nid, FileNode { vid, published, changed, complete, looks_like_audio, source: None }));
                 }
                 return;
             }
@@ -212,7 +228,9 @@ impl<'a> Nodes<'a> {
         if column.holds != Holds::Values {
             let file = cells().find_map(|value| match values::int(value).map(u32::try_from) {
                 Some(Ok(0)) => None,
-                Some(Ok(id)) => Some(if column.holds == Holds::FileNodes { FileRef::Node(id) } else { FileRef::Managed(id) }),
+                Some(Ok(id)) => {
+                    Some(if column.holds == Holds::FileNodes { FileRef::Node(id) } else { FileRef::Managed(id) })
+                }
                 _ => {
                     strange(value);
                     None
@@ -235,7 +253,8 @@ impl<'a> Nodes<'a> {
             return;
         }
         if matches!(column.meaning, Meaning::Weight | Meaning::Balance) {
-            let number = cells().find(|value| !values::bytes(value).is_empty() || !matches!(value, mysql_async::Value::Bytes(_)));
+            let number = cells()
+                .find(|value| !values::bytes(value).is_empty() || !matches!(value, mysql_async::Value::Bytes(_)));
             let number = number.and_then(|value| {
                 let number = values::int(value);
                 if number.is_none() {
@@ -285,11 +304,8 @@ impl<'a> Nodes<'a> {
         session
             .scan(&scan, keys, |vid, rows| {
                 let Some(found) = self.revision(vid) else { return };
-                let mut tids: Vec<Tid> = rows
-                    .iter()
-                    .filter_map(|row| values::id(row.get(1)?))
-                    .filter(|tid| is_of_the_phone(*tid))
-                    .collect();
+                let mut tids: Vec<Tid> =
+                    rows.iter().filter_map(|row| values::id(row.get(1)?)).filter(|tid| is_of_the_phone(*tid)).collect();
                 tids.sort_unstable();
                 tids.dedup();
                 let (kind, place) = (usize::from(self.revisions[found].kind), self.revisions[found].place as usize);

@@ -27,7 +27,8 @@ impl Notes {
     /// A value that is not of the type that its column should have.
     pub(super) fn strange_value(&mut self, nid: Nid, field: &str, value: &str) {
         let value: String = value.chars().take(60).collect();
-        let message = format!("The field {field} has the value {value:?}, which cannot be used here. Correct it in Drupal.");
+        let message =
+            format!("The field {field} has the value {value:?}, which cannot be used here. Correct it in Drupal.");
         self.add(Finding::new("strange_value", Severity::Warning, Subject::Node(nid), message));
     }
 

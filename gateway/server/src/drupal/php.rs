@@ -62,7 +62,10 @@ impl Value {
     /// The value under a key of an array or object.
     pub(super) fn get(&self, key: &str) -> Option<&Self> {
         let Self::Map(entries) = self else { return None };
-        entries.iter().find(|(found, _)| matches!(found, Key::String(name) if name == key.as_bytes())).map(|(_, value)| value)
+        entries
+            .iter()
+            .find(|(found, _)| matches!(found, Key::String(name) if name == key.as_bytes()))
+            .map(|(_, value)| value)
     }
 
     /// The text of a string or a number.
@@ -97,7 +100,9 @@ impl Value {
                 if entries.iter().all(|(key, _)| Some(key) == expected.next().map(Key::Int).as_ref()) {
                     entries.into_iter().map(|(_, value)| value.into_json()).collect()
                 } else {
-                    serde_json::Value::Object(entries.into_iter().map(|(key, value)| (key.into_text(), value.into_json())).collect())
+                    serde_json::Value::Object(
+                        entries.into_iter().map(|(key, value)| (key.into_text(), value.into_json())).collect(),
+                    )
                 }
             }
         }
@@ -285,7 +290,19 @@ mod tests {
 
     #[test]
     fn what_is_no_plain_value_is_refused() {
-        for text in ["", "x", "i:;", "i:1", "b:2;", "s:-1:\"\";", "s:99999999999:\"a\";", "a:1:{i:0;}", "a:1:{d:1;i:1;}", "R:1;", "r:1;"] {
+        for text in [
+            "",
+            "x",
+            "i:;",
+            "i:1",
+            "b:2;",
+            "s:-1:\"\";",
+            "s:99999999999:\"a\";",
+            "a:1:{i:0;}",
+            "a:1:{d:1;i:1;}",
+            "R:1;",
+            "r:1;",
+        ] {
             assert!(json(text).is_err(), "{text}");
         }
         assert!(json(r#"C:11:"ArrayObject":0:{}"#).is_err());

@@ -26,6 +26,13 @@ pub struct Reader {
     content: Content,
 }
 
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The URL may carry a password.
+        f.debug_struct("Reader").field("root", &self.drupal.root).finish_non_exhaustive()
+    }
+}
+
 /// What is read.
 #[derive(Clone, Copy)]
 enum Scope<'a> {
@@ -129,7 +136,11 @@ impl Reader {
         let pointed_at = nodes.files_pointed_at();
         if layout.modules.file_nodes {
             if let Scope::Named(nids) = scope {
-                let nids: Vec<Nid> = pointed_at.iter().filter_map(|file| file.nid()).filter(|nid| nids.binary_search(nid).is_err()).collect();
+                let nids: Vec<Nid> = pointed_at
+                    .iter()
+                    .filter_map(|file| file.nid())
+                    .filter(|nid| nids.binary_search(nid).is_err())
+                    .collect();
                 nodes.read_files(session, &nids).await?;
             }
             files::read_file_nodes(session, &mut nodes, is_whole).await?;

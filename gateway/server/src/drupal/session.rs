@@ -170,7 +170,10 @@ impl<'a> Session<'a> {
                 for chunk in keys.chunks(PAGE) {
                     let list = chunk.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
                     let Scan { columns, table, key, only } = scan;
-                    let statement = format!("SELECT {columns} FROM {} WHERE {key} IN ({list}) {only} ORDER BY {key}", table.quoted());
+                    let statement = format!(
+                        "SELECT {columns} FROM {} WHERE {key} IN ({list}) {only} ORDER BY {key}",
+                        table.quoted()
+                    );
                     let mut rows = self.rows(&statement).await?;
                     for group in rows.chunk_by_mut(|one, other| key_of(one) == key_of(other)) {
                         each(key_of(&group[0]), group);

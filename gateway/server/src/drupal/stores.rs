@@ -55,7 +55,13 @@ impl Reader {
     ///
     /// # Errors
     /// [`ReadError`] as ever.
-    pub async fn sql_blob_piece(&self, table: &str, sha1: &[u8; 20], offset: u64, length: u64) -> Result<Vec<u8>, ReadError> {
+    pub async fn sql_blob_piece(
+        &self,
+        table: &str,
+        sha1: &[u8; 20],
+        offset: u64,
+        length: u64,
+    ) -> Result<Vec<u8>, ReadError> {
         let statement = format!("SELECT SUBSTRING(data, ?, ?) FROM {} WHERE id = ?", Table::parse(table)?.quoted());
         let mut session = Session::open(&self.pool, &self.drupal.prefix).await?;
         let mut rows = session.rows_with(statement, (offset.saturating_add(1), length, hex::encode(sha1))).await?;
@@ -80,11 +86,15 @@ async fn repositories(session: &mut Session<'_>, storage: &Storage) -> Result<Ve
         let adapter = match values::bytes(&adapter) {
             b"file" => {
                 let options = php::Value::parse(values::bytes(&options)).ok();
-                let location = options.and_then(|options| options.get("location")?.text()).filter(|location| !location.is_empty());
-                location.map(|location| Adapter::File { directory: directory_of(&location, &storage.root, &storage.files_directory) })
+                let location =
+                    options.and_then(|options| options.get("location")?.text()).filter(|location| !location.is_empty());
+                location.map(|location| Adapter::File {
+                    directory: directory_of(&location, &storage.root, &storage.files_directory),
+                })
             }
             b"sql" => {
-                let table = if name == "bitcache" { "bitcache_data".to_owned() } else { format!("bitcache_data_{name}") };
+                let table =
+                    if name == "bitcache" { "bitcache_data".to_owned() } else { format!("bitcache_data_{name}") };
                 match session.table(&table) {
                     Ok(table) if session.has_table(&table).await? => Some(Adapter::Sql { table: table.to_string() }),
                     _ => None,

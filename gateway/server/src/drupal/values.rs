@@ -77,13 +77,16 @@ impl Languages {
 /// Whether a type or the end of a name says audio.
 pub(super) fn looks_like_audio(mime: &[u8], name: &[u8]) -> bool {
     let mime = mime.to_ascii_lowercase();
-    mime.starts_with(b"audio/") || matches!(mime.as_slice(), b"application/ogg" | b"application/x-ogg") || name_says_audio(name)
+    mime.starts_with(b"audio/")
+        || matches!(mime.as_slice(), b"application/ogg" | b"application/x-ogg")
+        || name_says_audio(name)
 }
 
 /// Whether the end of a name says audio.
 pub(super) fn name_says_audio(name: &[u8]) -> bool {
     const EXTENSIONS: [&[u8]; 14] = [
-        b"mp3", b"wav", b"ogg", b"oga", b"opus", b"flac", b"m4a", b"aac", b"wma", b"aif", b"aiff", b"au", b"amr", b"mp2",
+        b"mp3", b"wav", b"ogg", b"oga", b"opus", b"flac", b"m4a", b"aac", b"wma", b"aif", b"aiff", b"au", b"amr",
+        b"mp2",
     ];
     let Some(dot) = name.iter().rposition(|byte| *byte == b'.') else { return false };
     let extension = &name[dot + 1..];
