@@ -4,8 +4,8 @@ mod fixture;
 mod harness;
 
 use audiospread_server::catalogue::site::Site;
-use audiospread_server::drupal::Reader;
 use audiospread_server::config::Config;
+use audiospread_server::drupal::Reader;
 
 use crate::harness::DrupalSite;
 

@@ -21,7 +21,8 @@ const ATTEMPTS: u32 = 4;
 /// How long the tables are left alone before a reading is begun again.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// Reads Drupal's database, and only reads.
+/// Reads Drupal's database, and only reads. Clones share their connections.
+#[derive(Clone)]
 pub struct Reader {
     pub(super) pool: Pool,
     pub(super) drupal: Drupal,
