@@ -44,7 +44,9 @@ pub enum GatewayError {
     #[error(transparent)]
     Blobs(#[from] BlobsError),
     /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {source}; choose another address in the configuration (listen), or stop what uses it")]
+    #[error(
+        "cannot listen on {address}: {source}; choose another address in the configuration (listen), or stop what uses it"
+    )]
     Listen {
         /// The address.
         address: std::net::SocketAddr,
@@ -99,8 +101,8 @@ pub fn drupal_reader(config: &Config) -> Result<Reader, GatewayError> {
 pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), GatewayError> {
     let tokens = Tokens::load(config.tokens_file.clone())?;
     let packs = load_packs(&config.packs_dir)?;
-    let listener = TcpListener::bind(config.listen)
-        .map_err(|source| GatewayError::Listen { address: config.listen, source })?;
+    let listener =
+        TcpListener::bind(config.listen).map_err(|source| GatewayError::Listen { address: config.listen, source })?;
     std::fs::create_dir_all(&config.data_dir)
         .map_err(|source| GatewayError::DataDir { path: config.data_dir.clone(), source })?;
 
