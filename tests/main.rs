@@ -10,3 +10,4 @@ mod blobs;
 mod drupal;
 mod feed;
 mod harness;
+mod refresh;

@@ -157,7 +157,8 @@ impl Desk {
     /// The next save: the nodes it is about, and its statements.
     async fn next_save(&mut self, editor: &Editor<'_>, choice: &mut StdRng, number: u32) -> (Vec<u32>, Vec<String>) {
         let title = format!("Save number {number}");
-        let some_terms: Vec<u32> = self.categories.sample(choice, choice.random_range(0..3)).copied().collect();
+        let how_many = choice.random_range(0..3);
+        let some_terms: Vec<u32> = self.categories.choose_multiple(choice, how_many).copied().collect();
         let save = ProgramSave {
             title: &title,
             published: choice.random_bool(0.8),

@@ -8,7 +8,7 @@ use audiospread_protocol::{EntityKey, Sha256Digest, leaf_hash};
 use audiospread_server::blobs::{Blobs, load_packs};
 use audiospread_server::catalogue::{Catalogue, Outcome, Packs, Rules};
 use audiospread_server::config::Config;
-use audiospread_server::database;
+use audiospread_server::{database, gateway};
 use audiospread_server::drupal::Reader;
 use audiospread_server::feed::{Feed, Store};
 use audiospread_server::refresh::{Refresher, Report, Scope};
@@ -24,7 +24,7 @@ pub(crate) struct Running {
 
 /// The rooms beside the refresher.
 pub(crate) struct Rooms {
-    pub(crate) reader: Arc<Reader>,
+    pub(crate) reader: Reader,
     pub(crate) feed: Arc<Feed>,
     pub(crate) blobs: Arc<Blobs>,
     rules: Rules,
@@ -43,7 +43,7 @@ impl Running {
         let own = database::own_pool(config.database.opts().unwrap(), 8).unwrap();
         let store = Store::open(own.clone()).await.unwrap();
         let feed = Arc::new(Feed::start(store, &config.data_dir, &config.feed).await.unwrap());
-        let reader = Arc::new(Reader::new(config).unwrap());
+        let reader = gateway::drupal_reader(config).unwrap();
         let loaded = load_packs(&config.packs_dir).unwrap();
         let blobs =
             Arc::new(Blobs::open_index(own, reader.clone(), &config.data_dir, loaded.sounds).await.unwrap());

@@ -3,7 +3,6 @@
 //! It reads and changes nothing but the gateway's own database, which it brings to this program's schema as a start of the gateway would.
 
 use std::net::TcpListener;
-use std::sync::Arc;
 
 use camino::Utf8Path;
 use serde::Serialize;
@@ -45,7 +44,9 @@ pub async fn examine(path: &Utf8Path) -> Vec<Check> {
         Err(error) => return vec![check("configuration", Verdict::Bad, error.to_string())],
     };
     let mut checks = vec![check("configuration", Verdict::Good, format!("{path} is well formed"))];
-    checks.push(judge("tokens", Tokens::load(config.tokens_file.clone()), |_| format!("{} is well formed", config.tokens_file)));
+    checks.push(judge("tokens", Tokens::load(config.tokens_file.clone()), |_| {
+        format!("{} is well formed", config.tokens_file)
+    }));
     checks.push(secrets(&config));
     checks.push(address(&config));
     examine_packs(&config, &mut checks);
@@ -69,11 +70,14 @@ fn secrets(config: &Config) -> Check {
     use std::os::unix::fs::PermissionsExt;
 
     let files = [config.drupal.password_file.as_ref(), config.database.password_file.as_ref()];
-    let open = files.into_iter().flatten().find(|file| {
-        std::fs::metadata(file).is_ok_and(|metadata| metadata.permissions().mode() & 0o007 != 0)
-    });
+    let open = files
+        .into_iter()
+        .flatten()
+        .find(|file| std::fs::metadata(file).is_ok_and(|metadata| metadata.permissions().mode() & 0o007 != 0));
     match open {
-        Some(file) => check("passwords", Verdict::Doubtful, format!("{file} can be read by everybody here: chmod 640 {file}")),
+        Some(file) => {
+            check("passwords", Verdict::Doubtful, format!("{file} can be read by everybody here: chmod 640 {file}"))
+        }
         None => check("passwords", Verdict::Good, "no password can be read by everybody here"),
     }
 }
@@ -94,7 +98,9 @@ fn examine_packs(config: &Config, checks: &mut Vec<Check>) {
     match load_packs(&config.packs_dir) {
         Err(error) => checks.push(check("language packs", Verdict::Bad, error.to_string())),
         Ok(packs) if !packs.findings.is_empty() => {
-            checks.extend(packs.findings.iter().map(|finding| check("language packs", Verdict::Doubtful, &*finding.message)));
+            checks.extend(
+                packs.findings.iter().map(|finding| check("language packs", Verdict::Doubtful, &*finding.message)),
+            );
         }
         Ok(packs) => {
             let (sounds, prompts) = (packs.packs.sounds().count(), packs.packs.names().len());
@@ -104,14 +110,18 @@ fn examine_packs(config: &Config, checks: &mut Vec<Check>) {
 }
 
 async fn examine_drupal(config: &Config, checks: &mut Vec<Check>) {
-    let reader = match Reader::new(config) {
-        Ok(reader) => Arc::new(reader),
+    let reader = match gateway::drupal_reader(config) {
+        Ok(reader) => reader,
         Err(error) => return checks.push(check("Drupal's database", Verdict::Bad, error.to_string())),
     };
     match reader.rights_beyond_select().await {
         Err(error) => return checks.push(check("Drupal's database", Verdict::Bad, error.to_string())),
         Ok(rights) if rights.is_empty() => {
-            checks.push(check("account", Verdict::Good, "the account may SELECT in Drupal's database and nothing else"));
+            checks.push(check(
+                "account",
+                Verdict::Good,
+                "the account may SELECT in Drupal's database and nothing else",
+            ));
         }
         Ok(rights) => checks.push(check(
             "account",
@@ -140,7 +150,7 @@ async fn examine_drupal(config: &Config, checks: &mut Vec<Check>) {
 }
 
 /// The gateway's own database and storage, and Drupal's files.
-async fn examine_own(config: &Config, reader: Arc<Reader>, checks: &mut Vec<Check>) {
+async fn examine_own(config: &Config, reader: Reader, checks: &mut Vec<Check>) {
     let store: Result<Store, _> = gateway::open_feed(config).await;
     match &store {
         Err(error) => return checks.push(check("own database", Verdict::Bad, error.to_string())),
@@ -162,8 +172,9 @@ async fn examine_own(config: &Config, reader: Arc<Reader>, checks: &mut Vec<Chec
         let packs = load_packs(&config.packs_dir).map_err(|error| error.to_string())?;
         let pool = config.database.opts().map_err(|error| error.to_string())?;
         let pool = database::own_pool(pool, 2).map_err(|error| error.to_string())?;
-        let blobs = Blobs::open_index(pool, reader, &config.data_dir, packs.sounds).await.map_err(|error| error.to_string())?;
-        blobs.check_storage(&storage).await.map_err(|error| error.to_string())
+        let blobs =
+            Blobs::open_index(pool, reader, &config.data_dir, packs.sounds).await.map_err(|error| error.to_string())?;
+        blobs.check_storage(storage.clone()).await.map_err(|error| error.to_string())
     };
     checks.push(judge("Drupal's files", opened.await, |()| format!("{} can be read", storage.files())));
 }

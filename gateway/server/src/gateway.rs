@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use crate::blobs::{Blobs, BlobsError, PackError, load_packs};
 use crate::catalogue::Rules;
 use crate::config::{Config, ConfigError};
-use crate::drupal::Reader;
+use crate::drupal::{Reader, session_statements};
 use crate::feed::{Feed, FeedError, Store};
 use crate::http::tokens::{Tokens, TokensError};
 use crate::refresh::{self, Handle, Refresher};
@@ -21,6 +21,9 @@ use crate::{database, http};
 
 /// Connections to the gateway's own database: some for readers of the feed, one for the refresh, one for the indexer.
 const OWN_CONNECTIONS: usize = 12;
+
+/// Connections to Drupal's database: one for the refresh, and some for audio that is kept there.
+const DRUPAL_CONNECTIONS: usize = 4;
 
 /// Why a gateway does not start, or stops.
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +44,9 @@ pub enum GatewayError {
     #[error(transparent)]
     Blobs(#[from] BlobsError),
     /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {source}; choose another address in the configuration (listen), or stop what uses it")]
+    #[error(
+        "cannot listen on {address}: {source}; choose another address in the configuration (listen), or stop what uses it"
+    )]
     Listen {
         /// The address.
         address: std::net::SocketAddr,
@@ -80,6 +85,15 @@ pub async fn open_feed(config: &Config) -> Result<Store, GatewayError> {
     Ok(Store::open(pool).await?)
 }
 
+/// A reader of Drupal's database; no connection is made yet.
+///
+/// # Errors
+/// If the configuration does not say how to connect.
+pub fn drupal_reader(config: &Config) -> Result<Reader, GatewayError> {
+    let pool = database::pool(config.drupal.opts()?, session_statements(&config.drupal), DRUPAL_CONNECTIONS)?;
+    Ok(Reader::new(pool, config))
+}
+
 /// Runs a gateway until `stop`.
 ///
 /// # Errors
@@ -87,14 +101,14 @@ pub async fn open_feed(config: &Config) -> Result<Store, GatewayError> {
 pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), GatewayError> {
     let tokens = Tokens::load(config.tokens_file.clone())?;
     let packs = load_packs(&config.packs_dir)?;
-    let listener = TcpListener::bind(config.listen)
-        .map_err(|source| GatewayError::Listen { address: config.listen, source })?;
+    let listener =
+        TcpListener::bind(config.listen).map_err(|source| GatewayError::Listen { address: config.listen, source })?;
     std::fs::create_dir_all(&config.data_dir)
         .map_err(|source| GatewayError::DataDir { path: config.data_dir.clone(), source })?;
 
     let own = database::own_pool(config.database.opts()?, OWN_CONNECTIONS)?;
     let feed = Arc::new(Feed::start(Store::open(own.clone()).await?, &config.data_dir, &config.feed).await?);
-    let reader = Arc::new(Reader::new(&config)?);
+    let reader = drupal_reader(&config)?;
     let blobs = Arc::new(Blobs::open_index(own, reader.clone(), &config.data_dir, packs.sounds).await?);
 
     let (handle, requests) = Handle::new();

@@ -12,6 +12,7 @@ mod nodes;
 mod notes;
 mod php;
 mod reader;
+mod rights;
 mod session;
 mod storage;
 mod stores;

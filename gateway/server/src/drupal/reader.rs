@@ -19,18 +19,12 @@ const ATTEMPTS: u32 = 4;
 /// How long the tables are left alone before a reading is begun again.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// Reads Drupal's database, and only reads.
+/// Reads Drupal's database, and only reads. Clones share their connections.
+#[derive(Clone, Debug)]
 pub struct Reader {
     pub(super) pool: Pool,
     pub(super) drupal: Drupal,
     content: Content,
-}
-
-impl std::fmt::Debug for Reader {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The URL may carry a password.
-        f.debug_struct("Reader").field("root", &self.drupal.root).finish_non_exhaustive()
-    }
 }
 
 /// What is read.

@@ -57,9 +57,9 @@ pub(super) async fn get(
     name: web::Path<String>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Refusal> {
-    let sha256: Sha256Digest = name
-        .parse()
-        .map_err(|error| Refusal::new(ProblemCode::BadRequest, format!("The name of a blob is its digest: {error}.")))?;
+    let sha256: Sha256Digest = name.parse().map_err(|error| {
+        Refusal::new(ProblemCode::BadRequest, format!("The name of a blob is its digest: {error}."))
+    })?;
     let (feed, blobs) = (state.feed.clone(), state.blobs.clone());
     if !state.apart(async move { feed.store().names_blob(&sha256).await }).await?.map_err(super::feed::refusal)? {
         return Err(Refusal::new(

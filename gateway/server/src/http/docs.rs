@@ -13,8 +13,7 @@ use super::openapi;
 use super::problems::Refusal;
 
 /// The browser itself refuses what would be asked of another host.
-const POLICY: &str =
-    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'";
+const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'";
 
 /// Addresses relative to the page, so that it also works behind a proxy that adds a prefix. The page's badge of a public validator is off.
 static CONFIG: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {

@@ -35,7 +35,9 @@ pub(super) async fn edge(
 }
 
 fn finished(response: ServiceResponse, span: &tracing::Span) -> ServiceResponse {
-    if let Some(cause) = response.response().error().and_then(|error| error.as_error::<Refusal>()).and_then(Refusal::cause) {
+    if let Some(cause) =
+        response.response().error().and_then(|error| error.as_error::<Refusal>()).and_then(Refusal::cause)
+    {
         span.in_scope(|| tracing::error!(status = response.status().as_u16(), cause, "a request failed"));
     }
     let version = response.request().version();

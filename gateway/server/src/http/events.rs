@@ -1,7 +1,7 @@
 //! `GET /v1/feed/events`: the feed as server-sent events, for as long as the client stays.
 
-use actix_web::http::header::{self, HeaderMap};
 use actix_web::http::Method;
+use actix_web::http::header::{self, HeaderMap};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use utoipa::IntoParams;

@@ -54,7 +54,10 @@ pub(super) struct Asked {
 /// One line of the feed: an entity's last change, a heartbeat, or the end.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
-#[expect(dead_code, reason = "it describes the lines; they are written and read by the protocol crate, whose values are bytes")]
+#[expect(
+    dead_code,
+    reason = "it describes the lines; they are written and read by the protocol crate, whose values are bytes"
+)]
 pub(super) enum FeedLine {
     /// The entity is now this.
     Put {

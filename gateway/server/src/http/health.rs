@@ -139,7 +139,12 @@ pub(super) async fn ready(state: web::Data<State>) -> Result<HttpResponse, Refus
     let answers = state.apart(async move { store.head().await.is_ok() }).await?;
     let refresh = state.refresh.status();
     let checks = vec![
-        check("database", answers, "The gateway's database answers.", "The gateway's database does not answer. Is it running?"),
+        check(
+            "database",
+            answers,
+            "The gateway's database answers.",
+            "The gateway's database does not answer. Is it running?",
+        ),
         check(
             "storage",
             refresh.source_reachable,
@@ -218,7 +223,11 @@ pub(super) async fn metrics(_: Authorized<Admin>, state: web::Data<State>) -> Ht
     );
     gauge("refresh_failing", "1 if the last refresh failed.", f64::from(u8::from(refresh.error.is_some())));
     gauge("refresh_held", "1 if a refresh is held because it would remove much.", f64::from(u8::from(refresh.held)));
-    gauge("refresh_waiting", "Entities that wait for their audio or for a save to end.", number(refresh.waiting as u64));
+    gauge(
+        "refresh_waiting",
+        "Entities that wait for their audio or for a save to end.",
+        number(refresh.waiting as u64),
+    );
     HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"))
         .insert_header((header::CACHE_CONTROL, "no-store"))

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use audiospread_protocol::{
-    AudioRef, Category, CategorySounds, DeleteReason, End, Keys, Kind, Plan, Problem, ProblemCode, Program, ProgramAudio,
-    Prompt, PromptSource, Settings, Subscriber,
+    AudioRef, Category, CategorySounds, DeleteReason, End, Keys, Kind, Plan, Problem, ProblemCode, Program,
+    ProgramAudio, Prompt, PromptSource, Settings, Subscriber,
 };
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::Operation;
@@ -75,8 +75,16 @@ fn license() -> License {
 fn add_security_schemes(document: &mut Document) {
     let components = document.components.get_or_insert_default();
     for (name, scheme, description) in [
-        ("bearer", HttpAuthScheme::Bearer, "The token of a phone server. The roles listed with an operation are scopes of the token."),
-        ("basic", HttpAuthScheme::Basic, "The token as the password, with any name, for clients that can send nothing else."),
+        (
+            "bearer",
+            HttpAuthScheme::Bearer,
+            "The token of a phone server. The roles listed with an operation are scopes of the token.",
+        ),
+        (
+            "basic",
+            HttpAuthScheme::Basic,
+            "The token as the password, with any name, for clients that can send nothing else.",
+        ),
     ] {
         let scheme = HttpBuilder::new().scheme(scheme).description(Some(description)).build();
         components.security_schemes.insert(name.into(), RefOr::T(SecurityScheme::Http(scheme)));
@@ -177,21 +185,29 @@ fn refusal(status: u16, codes: &[ProblemCode]) -> Response {
         .build();
     let mut response = ResponseBuilder::new().description(described.join(" ")).content(problems::PROBLEM_JSON, content);
     if matches!(status, 429 | 503) {
-        let seconds = ObjectBuilder::new().schema_type(Type::Integer).format(Some(SchemaFormat::KnownFormat(KnownFormat::Int32)));
-        response = response
-            .header("Retry-After", HeaderBuilder::new().schema(Some(seconds)).description(Some("Seconds to wait.")).build());
+        let seconds =
+            ObjectBuilder::new().schema_type(Type::Integer).format(Some(SchemaFormat::KnownFormat(KnownFormat::Int32)));
+        response = response.header(
+            "Retry-After",
+            HeaderBuilder::new().schema(Some(seconds)).description(Some("Seconds to wait.")).build(),
+        );
     }
     if matches!(status, 401 | 403) {
         let challenge = ObjectBuilder::new().schema_type(Type::String);
         response = response.header(
             "WWW-Authenticate",
-            HeaderBuilder::new().schema(Some(challenge)).description(Some("How to authenticate, and with which scope.")).build(),
+            HeaderBuilder::new()
+                .schema(Some(challenge))
+                .description(Some("How to authenticate, and with which scope."))
+                .build(),
         );
     }
     if status == 416 {
         let range = ObjectBuilder::new().schema_type(Type::String);
-        response = response
-            .header("Content-Range", HeaderBuilder::new().schema(Some(range)).description(Some("`bytes */SIZE`.")).build());
+        response = response.header(
+            "Content-Range",
+            HeaderBuilder::new().schema(Some(range)).description(Some("`bytes */SIZE`.")).build(),
+        );
     }
     response.build()
 }

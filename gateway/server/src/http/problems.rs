@@ -31,8 +31,11 @@ impl Refusal {
 
     /// A fault of the gateway's own; `cause` is for the log.
     pub(crate) fn fault(cause: impl Into<Box<dyn StdError>>) -> Self {
-        Self::new(ProblemCode::Internal, "The fault is in the gateway's log. Try again later; if it stays, tell the operator.")
-            .because(cause)
+        Self::new(
+            ProblemCode::Internal,
+            "The fault is in the gateway's log. Try again later; if it stays, tell the operator.",
+        )
+        .because(cause)
     }
 
     /// Something the gateway needs is away; `cause` is for the log.
@@ -115,16 +118,19 @@ pub(crate) fn of_status(status: StatusCode) -> Problem {
         StatusCode::METHOD_NOT_ALLOWED => {
             (ProblemCode::MethodNotAllowed, "The header Allow lists the methods that this address understands.")
         }
-        StatusCode::PAYLOAD_TOO_LARGE => (ProblemCode::TooLarge, "Send a smaller body; /openapi.json says how large it may be."),
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            (ProblemCode::TooLarge, "Send a smaller body; /openapi.json says how large it may be.")
+        }
         StatusCode::UNSUPPORTED_MEDIA_TYPE => {
             (ProblemCode::UnsupportedMediaType, "/openapi.json says in which type the body is understood.")
         }
         StatusCode::TOO_MANY_REQUESTS => (ProblemCode::TooManyRequests, "Wait for as long as Retry-After says."),
         StatusCode::SERVICE_UNAVAILABLE => (ProblemCode::Unavailable, "Wait for as long as Retry-After says."),
-        _ if status.is_client_error() => {
-            (ProblemCode::BadRequest, "/openapi.json says which form a request has.")
-        }
-        _ => (ProblemCode::Internal, "The fault is in the gateway's log. Try again later; if it stays, tell the operator."),
+        _ if status.is_client_error() => (ProblemCode::BadRequest, "/openapi.json says which form a request has."),
+        _ => (
+            ProblemCode::Internal,
+            "The fault is in the gateway's log. Try again later; if it stays, tell the operator.",
+        ),
     };
     code.problem(detail)
 }

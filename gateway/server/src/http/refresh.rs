@@ -70,7 +70,8 @@ fn scope_of(headers: &HeaderMap, body: &[u8]) -> Result<Scope, Refusal> {
     if body.is_empty() {
         return Ok(Scope::Whole);
     }
-    let essence = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).and_then(|value| value.split(';').next());
+    let essence =
+        headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).and_then(|value| value.split(';').next());
     if !essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json")) {
         return Err(Refusal::new(ProblemCode::UnsupportedMediaType, "Send the body as application/json, or none."));
     }

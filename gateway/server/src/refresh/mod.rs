@@ -14,5 +14,5 @@ mod wanted;
 
 pub use error::RefreshError;
 pub use handle::{Handle, Requests, Scope, Status};
-pub use refresher::Refresher;
+pub use refresher::{Refresher, Report};
 pub use task::run;

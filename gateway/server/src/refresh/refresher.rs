@@ -11,7 +11,7 @@ use audiospread_protocol::EntityKey;
 use tokio::sync::watch;
 use tokio::task::block_in_place;
 
-use super::compare::{self, Candidate};
+use super::compare::Candidate;
 use super::ledger::Ledger;
 use super::memory::Memory;
 use super::{RefreshError, Scope};
@@ -27,7 +27,7 @@ const MANY_NODES: usize = 5_000;
 
 /// What refreshes need, and what they remember from one to the next.
 pub struct Refresher {
-    reader: Arc<Reader>,
+    reader: Reader,
     feed: Arc<Feed>,
     blobs: Arc<Blobs>,
     settle: Duration,
@@ -37,13 +37,13 @@ pub struct Refresher {
 
 /// How a refresh went.
 #[derive(Debug, Default)]
-pub(super) struct Report {
+pub struct Report {
     /// What two readings did not agree on, or what the second one found new: to be looked at again.
-    pub(super) again: Option<Scope>,
+    pub again: Option<Scope>,
     /// The nodes of the entities that keep an old state for now.
-    pub(super) waiting: BTreeSet<Nid>,
+    pub waiting: BTreeSet<Nid>,
     /// Whether a refresh is held because it would remove much.
-    pub(super) held: bool,
+    pub held: bool,
 }
 
 /// What became of agreed changes.
@@ -59,7 +59,7 @@ enum Publication {
 impl Refresher {
     /// A refresher that has read nothing yet. `pack_findings` are those about the language packs.
     pub fn new(
-        reader: Arc<Reader>,
+        reader: Reader,
         feed: Arc<Feed>,
         blobs: Arc<Blobs>,
         (rules, packs): (Rules, Packs),
@@ -86,7 +86,7 @@ impl Refresher {
     ///
     /// # Errors
     /// [`RefreshError`] if Drupal, its files, or the gateway's own database cannot be reached or read; the feed stays as it was.
-    pub(super) async fn refresh(&mut self, scope: Scope) -> Result<Report, RefreshError> {
+    pub async fn refresh(&mut self, scope: Scope) -> Result<Report, RefreshError> {
         let outcome = self.attempt(scope).await;
         if outcome.is_err() {
             // What was noted may not have been written.
@@ -102,7 +102,7 @@ impl Refresher {
         let storage = self.reader.read_storage().await?;
         let affected = self.read(scope).await?;
         // A storage root that cannot be reached fails the refresh: it is never "all audio missing".
-        self.blobs.check_storage(&storage).await?;
+        self.blobs.check_storage(storage).await?;
         let read = started.elapsed();
         let mut findings = FindingChanges::default();
         let candidates = block_in_place(|| self.memory.compare(affected, &mut findings))?;
