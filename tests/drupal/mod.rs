@@ -4,15 +4,14 @@ mod fixture;
 mod harness;
 
 use audiospread_server::catalogue::site::Site;
-use audiospread_server::drupal::{Reader, session_statements};
-use audiospread_server::{config::Config, database};
+use audiospread_server::drupal::Reader;
+use audiospread_server::{config::Config, gateway};
 
 use crate::harness::DrupalSite;
 
 /// A reader as a gateway has it.
 fn reader(config: &Config) -> Reader {
-    let opts = config.drupal.opts().unwrap();
-    Reader::new(database::pool(opts, session_statements(&config.drupal), 4).unwrap(), config)
+    gateway::drupal_reader(config).unwrap()
 }
 
 /// All of a site.

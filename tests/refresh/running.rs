@@ -93,6 +93,8 @@ impl Rooms {
     pub(crate) async fn as_read_now(&self) -> BTreeMap<EntityKey, Sha256Digest> {
         let site = self.reader.read_all().await.unwrap();
         let index = self.blobs.index();
+        index.want(site.files.values().filter_map(|file| file.source.clone()));
+        self.index_everything().await;
         let catalogue = Catalogue::new(&site, &**index, &self.rules, &self.packs);
         let leaf = |key: EntityKey| match catalogue.draft(&key).outcome {
             Outcome::Put(value) => Some((key.clone(), leaf_hash(&key, &value))),

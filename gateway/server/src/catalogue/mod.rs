@@ -20,6 +20,8 @@ mod partial;
 mod program;
 mod prompt;
 mod rules;
+#[cfg(test)]
+mod sample;
 mod settings;
 pub mod site;
 mod subscriber;

@@ -150,3 +150,94 @@ impl Catalogue<'_> {
         numbers.filter_map(|number| self.owners.get(&number)).flatten().copied()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use audiospread_protocol::Kind;
+    use serde_json::json;
+
+    use super::super::sample::Sample;
+    use super::super::{Outcome, codes};
+    use super::*;
+
+    fn draft(sample: &Sample, nid: Nid) -> Draft {
+        sample.draft(Kind::Subscriber, &nid.to_string())
+    }
+
+    #[test]
+    fn a_subscriber_has_numbers_plan_language_and_balance_and_nothing_else() {
+        let mut sample = Sample::new();
+        let subscriber = sample.subscriber(318, " Premium ", &["0775550124", "+221 77 555 01 24", "+33 6 12 34 56 03"]);
+        (subscriber.balance_seconds, subscriber.node.language_field) = (Some(-120), Some("fr".into()));
+        let value = draft(&sample, 318).value();
+        let expected = json!({"numbers": ["+221775550124", "+33612345603"], "plan": "premium", "language": "fr", "balance_seconds": -120});
+        assert_eq!(value, expected);
+        assert_eq!(draft(&sample, 318).codes(), Vec::<&str>::new());
+        sample.subscriber(318, "", &["0775550124"]);
+        assert_eq!(draft(&sample, 318).value()["balance_seconds"], json!(null));
+    }
+
+    #[test]
+    fn a_shared_number_belongs_to_the_lowest_nid_who_is_standard_if_the_plans_differ() {
+        let mut sample = Sample::new();
+        sample.subscriber(306, "premium", &["+221775550112", "+221775550113"]);
+        sample.subscriber(307, "standard", &["0775550113", "0775550199"]);
+        let owner = draft(&sample, 306);
+        assert_eq!(owner.value()["numbers"], json!(["+221775550112", "+221775550113"]));
+        assert_eq!((owner.value()["plan"].clone(), owner.codes()), (json!("standard"), vec![codes::NUMBER_SHARED]));
+        let other = draft(&sample, 307);
+        assert_eq!(
+            (other.value()["numbers"].clone(), other.codes()),
+            (json!(["+221775550199"]), vec![codes::NUMBER_SHARED])
+        );
+
+        sample.subscriber(307, "premium", &["0775550113"]);
+        assert_eq!(draft(&sample, 306).value()["plan"], "premium");
+        assert_eq!(draft(&sample, 307).outcome, Outcome::Absent(DeleteReason::NoNumber));
+
+        sample.subscriber(306, "premium", &["+221775550113"]).node.published = false;
+        assert_eq!(draft(&sample, 307).value()["numbers"], json!(["+221775550113"]));
+        assert_eq!(draft(&sample, 306).outcome, Outcome::Absent(DeleteReason::Unpublished));
+    }
+
+    #[test]
+    fn what_is_no_number_or_plan_is_told_without_repeating_numbers() {
+        let mut sample = Sample::new();
+        sample.subscriber(300, "gold", &["SIP/ibrahim", "221775550109", "0775550109"]);
+        let draft = draft(&sample, 300);
+        assert_eq!(draft.codes(), [codes::NUMBER_DOUBTFUL, codes::NUMBER_UNREADABLE, codes::UNKNOWN_PLAN]);
+        assert!(
+            draft
+                .findings
+                .iter()
+                .all(|finding| !finding.message.contains("ibrahim") && !finding.message.contains("5550109"))
+        );
+        assert_eq!(draft.value()["plan"], "standard");
+    }
+
+    #[test]
+    fn without_a_number_a_subscriber_is_absent() {
+        let mut sample = Sample::new();
+        sample.subscriber(320, "standard", &[]);
+        sample.subscriber(321, "standard", &["SIP/ibrahim"]);
+        for nid in [320, 321] {
+            assert_eq!(draft(&sample, nid).outcome, Outcome::Absent(DeleteReason::NoNumber));
+            assert!(draft(&sample, nid).codes().contains(&codes::NO_NUMBER));
+        }
+    }
+
+    #[test]
+    fn while_one_is_being_saved_nobodys_numbers_move() {
+        let mut sample = Sample::new();
+        sample.subscriber(294, "premium", &["0775550100"]);
+        sample.subscriber(299, "standard", &[]).node.complete = false;
+        assert_eq!(draft(&sample, 294).outcome, Outcome::Keep(Wait::Save));
+    }
+
+    #[test]
+    fn a_language_without_menus_is_told() {
+        let mut sample = Sample::new();
+        sample.subscriber(300, "", &["0775550109"]).node.language = Some("wo".into());
+        assert_eq!(draft(&sample, 300).codes(), [codes::LANGUAGE_NOT_ENABLED]);
+    }
+}

@@ -20,11 +20,18 @@ const ATTEMPTS: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// Reads Drupal's database, and only reads. Clones share their connections.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Reader {
     pub(super) pool: Pool,
     pub(super) drupal: Drupal,
     content: Content,
+}
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The URL may carry a password.
+        f.debug_struct("Reader").field("root", &self.drupal.root).finish_non_exhaustive()
+    }
 }
 
 /// What is read.

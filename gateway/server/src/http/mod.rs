@@ -6,6 +6,8 @@
 mod authorization;
 mod blobs;
 mod conditional;
+#[cfg(test)]
+mod contract;
 mod docs;
 mod edge;
 mod encoding;

@@ -110,27 +110,6 @@ fn head_of(get: &Operation) -> Operation {
     head
 }
 
-/// All operations of the contract: method, path, and the scopes that the token needs.
-#[cfg(test)]
-pub(super) fn operations() -> Vec<(actix_web::http::Method, String, Vec<String>)> {
-    use actix_web::http::Method;
-
-    let mut document = Operations::openapi();
-    add_heads(&mut document);
-    let mut operations = Vec::new();
-    for (path, item) in document.paths.paths {
-        let methods =
-            [(Method::GET, item.get), (Method::HEAD, item.head), (Method::POST, item.post), (Method::PUT, item.put)];
-        for (method, operation) in methods {
-            let Some(operation) = operation else { continue };
-            let requirement = serde_json::to_value(operation.security.and_then(|all| all.into_iter().next())).unwrap();
-            let scopes = requirement["bearer"].as_array().into_iter().flatten();
-            operations.push((method, path.clone(), scopes.map(|scope| scope.as_str().unwrap().to_owned()).collect()));
-        }
-    }
-    operations
-}
-
 macro_rules! refusals {
     ($($(#[$doc:meta])+ $name:ident = [$($code:ident),+];)+) => {$(
         $(#[$doc])+

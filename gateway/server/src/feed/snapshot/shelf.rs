@@ -58,13 +58,13 @@ impl Shelf {
 
     /// Serves a new snapshot from now on, and removes the files of the one before; who reads them goes on reading them.
     pub(super) async fn put(self: &Arc<Self>, made: Made) -> Result<(), FeedError> {
-        let shelf = self.clone();
+        let here = self.clone();
         let keeping = tokio::task::spawn_blocking(move || {
-            write_manifest(&shelf.directory, &made)?;
+            write_manifest(&here.directory, &made)?;
             let made = Arc::new(made);
             // Served before the others go: who finds those gone looks here again.
-            shelf.made.store(Some(made.clone()));
-            sweep(&shelf.directory, Some(&made))
+            here.made.store(Some(made.clone()));
+            sweep(&here.directory, Some(&made))
         });
         keeping.await.map_err(|_| FeedError::ShuttingDown)?.map_err(FeedError::file(&self.directory))
     }
