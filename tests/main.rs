@@ -1,1 +1,12 @@
-//! Integration tests.
+//! Integration tests, by behaviour: a real Drupal 6 site in a private MariaDB, and everything that reads it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on says so and stops"
+)]
+
+mod drupal;
+mod feed;
+mod harness;
+mod refresh;

@@ -2,13 +2,16 @@
 //!
 //! Each role has its file; what the commands do is done in the crates of the two hosts.
 
+mod listing;
 mod phone;
+mod program;
+mod site;
 
 use std::fmt;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 /// Brings a Drupal 6 site's spoken programs to people who have a telephone and no internet.
@@ -27,7 +30,11 @@ struct CommandLine {
 #[derive(Debug, Subcommand)]
 enum Command {
     #[command(flatten)]
+    Site(site::Command),
+    #[command(flatten)]
     Phone(phone::Command),
+    #[command(flatten)]
+    Program(program::Command),
 }
 
 /// Why a command did not do what it was asked, as its exit code and a sentence for a person.
@@ -79,7 +86,9 @@ pub(crate) fn run() -> ExitCode {
     let CommandLine { command } = CommandLine::parse();
     log_to_stderr();
     let outcome = match command {
+        Command::Site(command) => site::run(command),
         Command::Phone(command) => phone::run(command),
+        Command::Program(command) => program::run(&command, CommandLine::command()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -105,9 +114,7 @@ fn log_to_stderr() {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
-    use super::CommandLine;
+    use super::*;
 
     #[test]
     fn the_command_line_is_well_formed() {

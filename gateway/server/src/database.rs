@@ -68,3 +68,11 @@ pub fn pool(opts: Opts, session: Vec<String>, size: usize) -> Result<Pool, manag
         .runtime(deadpool::Runtime::Tokio1)
         .build()
 }
+
+/// A pool of at most `size` connections to the gateway's own database, where a value that does not fit is an error and never cut.
+///
+/// # Errors
+/// As for [`pool`].
+pub fn own_pool(opts: Opts, size: usize) -> Result<Pool, managed::BuildError> {
+    pool(opts, vec!["SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'".into()], size)
+}

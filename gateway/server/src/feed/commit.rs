@@ -1,0 +1,153 @@
+//! Making versions: changes, tombstones, digests, blob uses and findings in one transaction, or not at all.
+
+use audiospread_protocol::{EntityKey, Operation, Tree, leaf_hash};
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Error, Row as SqlRow};
+
+use super::batch::{Batch, Row, State};
+use super::blob_names::blob_names;
+use super::findings::{FindingChanges, write_findings};
+use super::head::Head;
+use super::session::Session;
+use super::store::digests_of;
+use super::{FeedError, Published, Store};
+
+/// What became of a commit.
+#[derive(Debug)]
+pub enum Commit {
+    /// It is committed; where nothing changed, the version is the one before.
+    Done(Published),
+    /// Another gateway committed since [`Published`] was loaded, or is about to. Nothing of this commit is seen: load, read and compare again.
+    Lost,
+}
+
+impl Store {
+    /// Publishes `changes` as the version after `published`, in one transaction, with memory for some hundred changes at a time.
+    ///
+    /// A put of what is there already, and a delete of what is not, are no changes; without a change there is no version, and only the
+    /// findings are written.
+    ///
+    /// # Errors
+    /// If a value is not one JSON value on one line, or the database fails. Then load again: the transaction's end may be unknown.
+    pub async fn commit<I>(
+        &self,
+        published: Published,
+        changes: I,
+        findings: &FindingChanges,
+    ) -> Result<Commit, FeedError>
+    where
+        I: IntoIterator<Item = (EntityKey, Operation)> + Send,
+        I::IntoIter: Send,
+    {
+        match self.attempt(published, changes.into_iter(), findings).await {
+            Ok(Some(published)) => {
+                self.announce(&published.head).await;
+                Ok(Commit::Done(published))
+            }
+            Ok(None) => Ok(Commit::Lost),
+            Err(FeedError::Database(error)) if is_conflict(&error) => Ok(Commit::Lost),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn attempt(
+        &self,
+        Published { mut head, mut tree }: Published,
+        mut changes: impl Iterator<Item = (EntityKey, Operation)> + Send,
+        findings: &FindingChanges,
+    ) -> Result<Option<Published>, FeedError> {
+        let mut next = next_change(&mut tree, &mut changes)?;
+        if next.is_none() && findings.is_empty() {
+            return Ok(Some(Published { head, tree }));
+        }
+        let mut session = Session::writing(self.pool()).await?;
+        if !hold_head(session.conn(), &head).await? {
+            return Ok(None);
+        }
+        write_findings(session.conn(), findings).await?;
+        if next.is_some() {
+            let mut batch = Batch::new(head.version + 1);
+            while let Some(row) = next {
+                if !batch.has_room_for(&row) {
+                    batch.write(session.conn()).await?;
+                }
+                batch.add(row);
+                next = next_change(&mut tree, &mut changes)?;
+            }
+            batch.write(session.conn()).await?;
+            head.version += 1;
+            (tree, head.whole, head.public) = digests_of(tree).await?;
+            move_head(session.conn(), &head).await?;
+            head = Head::read(session.conn()).await?;
+        }
+        session.commit().await?;
+        Ok(Some(Published { head, tree }))
+    }
+}
+
+/// The next change that changes something, with the tree as it is after it.
+fn next_change(
+    tree: &mut Tree,
+    changes: &mut impl Iterator<Item = (EntityKey, Operation)>,
+) -> Result<Option<Row>, FeedError> {
+    for (key, operation) in changes {
+        match operation {
+            Operation::Put(value) => {
+                let leaf = leaf_hash(&key, &value);
+                let former = tree.insert(key.clone(), leaf);
+                if former != Some(leaf) {
+                    let blobs = blob_names(&value).map_err(|_| FeedError::Value(key.clone()))?;
+                    if value.contains(&b'\n') {
+                        return Err(FeedError::Value(key));
+                    }
+                    let state = State::There { value, leaf, blobs };
+                    return Ok(Some(Row { key, state, was_there: former.is_some() }));
+                }
+            }
+            Operation::Delete(reason) => {
+                if tree.remove(&key).is_some() {
+                    return Ok(Some(Row { key, state: State::Gone(reason), was_there: true }));
+                }
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Locks the head until the transaction ends, if it is still the one that is known: the digest too, since a restored database may have
+/// come to the same number by another way.
+async fn hold_head(conn: &mut Conn, head: &Head) -> Result<bool, Error> {
+    let row: Option<SqlRow> = conn
+        .exec_first(
+            "SELECT version FROM feed_head WHERE id = 1 AND epoch = ? AND version = ? AND digest = ? FOR UPDATE",
+            (head.epoch.0, head.version, head.whole.digest.0.as_slice()),
+        )
+        .await?;
+    Ok(row.is_some())
+}
+
+async fn move_head(conn: &mut Conn, head: &Head) -> Result<(), Error> {
+    conn.exec_drop(
+        "UPDATE feed_head SET version = ?, digest = ?, entities = ?, digest_public = ?, entities_public = ?, \
+         committed_at = UNIX_TIMESTAMP() WHERE id = 1",
+        (
+            head.version,
+            head.whole.digest.0.as_slice(),
+            head.whole.count,
+            head.public.digest.0.as_slice(),
+            head.public.count,
+        ),
+    )
+    .await?;
+    conn.query_drop(
+        "INSERT INTO feed_version (version, digest, digest_public, committed_at) \
+         SELECT version, digest, digest_public, committed_at FROM feed_head WHERE id = 1",
+    )
+    .await
+}
+
+/// Whether the database ended this transaction in favour of another: changed since (1020), waited too long (1205), deadlock, or a
+/// cluster's certification (1213).
+fn is_conflict(error: &Error) -> bool {
+    matches!(error, Error::Server(server) if matches!(server.code, 1020 | 1205 | 1213))
+}

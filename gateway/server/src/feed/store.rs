@@ -1,0 +1,168 @@
+//! The feed in the gateway's own database: opening and reading it.
+
+use std::sync::Arc;
+
+use audiospread_protocol::{Cursor, Epoch, Sha256Digest, Tree};
+use futures_util::TryStreamExt;
+use mysql_async::Row;
+use mysql_async::prelude::Queryable;
+use tokio::sync::{Mutex, watch};
+
+use super::FeedError;
+use super::delta::is_known;
+use super::entity::leaf_from;
+use super::head::{Head, State};
+use super::session::Session;
+use crate::database::{Connection, Pool};
+use crate::migrations::migrate;
+
+/// The feed in the gateway's own database. Clones are the same store.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pool: Pool,
+    watched: Arc<Watched>,
+}
+
+/// The head as this process last saw it.
+#[derive(Debug)]
+struct Watched {
+    head: watch::Sender<Head>,
+    /// Held from reading a head to announcing it, so that an older reading never covers a newer commit.
+    announcing: Mutex<()>,
+}
+
+/// What is published: the head, and the leaf of each entity.
+#[derive(Clone, Debug)]
+pub struct Published {
+    /// Where the feed stands.
+    pub head: Head,
+    /// The leaves of its entities.
+    pub tree: Tree,
+}
+
+impl Store {
+    /// Opens the feed: migrates the database, and begins a feed with a new epoch where there is none.
+    ///
+    /// # Errors
+    /// If the database cannot be reached, migrated or read.
+    pub async fn open(pool: Pool) -> Result<Self, FeedError> {
+        migrate(&pool).await?;
+        begin_feed(&pool).await?;
+        let head = Head::read(&mut *pool.get().await?).await?;
+        Ok(Self { pool, watched: Arc::new(Watched { head: watch::Sender::new(head), announcing: Mutex::new(()) }) })
+    }
+
+    /// Where the feed stands, asked of the database.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub async fn head(&self) -> Result<Head, FeedError> {
+        let _announcing = self.watched.announcing.lock().await;
+        let head = Head::read(&mut *self.connection().await?).await?;
+        self.watched.head.send_if_modified(|known| std::mem::replace(known, head.clone()) != head);
+        Ok(head)
+    }
+
+    /// What is published, and proof that the database still holds what was committed to it.
+    ///
+    /// # Errors
+    /// If the database cannot be read, or its entities do not have the digest of its head.
+    pub async fn load(&self) -> Result<Published, FeedError> {
+        let mut session = Session::reading(&self.pool).await?;
+        let head = Head::read(session.conn()).await?;
+        let mut tree = Tree::new();
+        let mut rows = session
+            .conn()
+            .exec_stream::<Row, _, _>("SELECT kind, id, leaf FROM feed_entity WHERE value IS NOT NULL", ())
+            .await?;
+        while let Some(row) = rows.try_next().await? {
+            let (key, leaf) = leaf_from(row)?;
+            tree.insert(key, leaf);
+        }
+        drop(rows);
+        session.commit().await?;
+        let (tree, whole, public) = digests_of(tree).await?;
+        if (whole, public) != (head.whole, head.public) {
+            return Err(FeedError::damaged("its entities do not have the digest of its head"));
+        }
+        Ok(Published { head, tree })
+    }
+
+    /// Whether a version from the floor on names this blob.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub async fn names_blob(&self, blob: &Sha256Digest) -> Result<bool, FeedError> {
+        let named: Option<u8> = self
+            .connection()
+            .await?
+            .exec_first(
+                "SELECT 1 FROM feed_blob WHERE sha256 = ? AND \
+                 (last_version IS NULL OR last_version >= (SELECT floor_version FROM feed_head WHERE id = 1)) LIMIT 1",
+                (&blob.0[..],),
+            )
+            .await?;
+        Ok(named.is_some())
+    }
+
+    /// Whether readers with or without the scope `subscribers` may stand at this cursor.
+    pub(super) async fn knows(&self, cursor: &Cursor, subscribers: bool) -> Result<bool, FeedError> {
+        let mut session = Session::reading(&self.pool).await?;
+        let head = Head::read(session.conn()).await?;
+        let known = is_known(session.conn(), &head, cursor, subscribers).await?;
+        session.commit().await?;
+        Ok(known)
+    }
+
+    /// The head as this process last saw it, and its changes.
+    pub(super) fn watch(&self) -> watch::Receiver<Head> {
+        self.watched.head.subscribe()
+    }
+
+    /// Tells those who wait that this process committed `head`.
+    pub(super) async fn announce(&self, head: &Head) {
+        let _announcing = self.watched.announcing.lock().await;
+        self.watched.head.send_replace(head.clone());
+    }
+
+    pub(super) const fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    pub(super) async fn connection(&self) -> Result<Connection, FeedError> {
+        Ok(self.pool.get().await?)
+    }
+}
+
+/// Makes the empty feed, version 0, unless there is a feed.
+async fn begin_feed(pool: &Pool) -> Result<(), FeedError> {
+    let empty = Tree::new().digest(true);
+    let mut session = Session::writing(pool).await?;
+    let conn = session.conn();
+    conn.exec_drop(
+        "INSERT IGNORE INTO feed_head (id, epoch, version, floor_version, digest, digest_public, entities, entities_public, committed_at) \
+         VALUES (1, ?, 0, 0, ?, ?, 0, 0, UNIX_TIMESTAMP())",
+        (Epoch(rand::random()).0, &empty.0[..], &empty.0[..]),
+    )
+    .await?;
+    if conn.affected_rows() > 0 {
+        conn.exec_drop(
+            "INSERT INTO feed_version (version, digest, digest_public, committed_at) VALUES (0, ?, ?, UNIX_TIMESTAMP())",
+            (&empty.0[..], &empty.0[..]),
+        )
+        .await?;
+    }
+    session.commit().await?;
+    Ok(())
+}
+
+/// The digests and counts of a tree; the hashing is no work for a thread that serves others.
+pub(super) async fn digests_of(mut tree: Tree) -> Result<(Tree, State, State), FeedError> {
+    tokio::task::spawn_blocking(move || {
+        let [whole, public] = [true, false]
+            .map(|subscribers| State { digest: tree.digest(subscribers), count: tree.len(subscribers) as u64 });
+        (tree, whole, public)
+    })
+    .await
+    .map_err(|_| FeedError::ShuttingDown)
+}

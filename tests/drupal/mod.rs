@@ -1,0 +1,3 @@
+//! Reading a Drupal 6 site.
+
+mod harness;

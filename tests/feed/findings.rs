@@ -1,0 +1,111 @@
+//! Findings, the hold and the lease.
+
+use std::time::Duration;
+
+use audiospread_protocol::Kind;
+use audiospread_server::catalogue::{Finding, Severity, Subject};
+use audiospread_server::feed::{Commit, FindingChanges, Removal, Removals};
+
+use super::{OwnDatabase, program, put};
+
+fn finding(code: &'static str, severity: Severity, subject: Subject) -> Finding {
+    Finding::new(code, severity, subject, format!("{code}: ce que l’éditeur devrait faire 🎧"))
+}
+
+#[tokio::test]
+async fn findings_are_replaced_with_their_owner_and_listed_by_weight() {
+    let database = OwnDatabase::new().await;
+    let store = database.store().await;
+    let pending = finding("audio_pending", Severity::Info, Subject::Node(7));
+    let masked = finding("number_masked", Severity::Warning, Subject::Node(7));
+    let (ten, two) = [10, 2].map(|nid| finding("no_body", Severity::Error, Subject::Node(nid))).into();
+    let site = finding("table_missing", Severity::Error, Subject::Site);
+    let prompt = finding("prompt_twice", Severity::Warning, Subject::Prompt("home/welcome@fr".into()));
+    let term = finding("empty_category", Severity::Warning, Subject::Term(3));
+    let owned = |owner: &str, findings: &[&Finding]| -> Vec<(String, Finding)> {
+        findings.iter().map(|finding| (owner.to_owned(), (*finding).clone())).collect()
+    };
+    let put_all = [
+        owned("program 7", &[&pending, &masked]),
+        owned("program 10", &[&ten]),
+        owned("program 2", &[&two]),
+        owned("site", &[&site]),
+        owned("prompt home/welcome@fr", &[&prompt]),
+        owned("category 3", &[&term]),
+    ];
+    store.update_findings(&FindingChanges { gone: vec![], put: put_all.concat() }).await.unwrap();
+    assert_eq!(
+        store.findings().await.unwrap(),
+        [&two, &ten, &site, &term, &masked, &prompt, &pending].map(Clone::clone)
+    );
+
+    let changes =
+        FindingChanges { gone: vec!["program 7".into(), "nobody".into()], put: owned("program 7", &[&masked]) };
+    store.update_findings(&changes).await.unwrap();
+    assert_eq!(store.findings().await.unwrap(), [two, ten, site, term, masked, prompt]);
+    assert_eq!(store.finding_owners().await.unwrap().len(), 6);
+}
+
+#[tokio::test]
+async fn findings_go_with_their_commit_and_make_no_version_by_themselves() {
+    let database = OwnDatabase::new().await;
+    let store = database.store().await;
+    let published = store.load().await.unwrap();
+    let findings =
+        FindingChanges { gone: vec![], put: vec![("a".into(), finding("no_body", Severity::Error, Subject::Node(1)))] };
+    let late = published.clone();
+    let Commit::Done(published) = store.commit(published, vec![], &findings).await.unwrap() else { panic!("lost") };
+    assert_eq!(published.head.version, 0);
+    assert_eq!(store.findings().await.unwrap().len(), 1);
+
+    let published = super::commit(&store, published, vec![put(program(1), "1")]).await;
+    for changes in [vec![], vec![put(program(2), "2")]] {
+        let lost = store.commit(late.clone(), changes, &findings).await.unwrap();
+        assert!(matches!(lost, Commit::Lost));
+    }
+    assert_eq!(store.findings().await.unwrap().len(), 1, "the findings of a lost commit are lost with it");
+    assert_eq!(store.load().await.unwrap().head, published.head);
+}
+
+#[tokio::test]
+async fn a_hold_stands_since_it_began_until_it_is_accepted_or_cleared() {
+    let database = OwnDatabase::new().await;
+    let store = database.store().await;
+    assert_eq!(store.hold().await.unwrap(), None);
+    assert!(!store.accept_hold().await.unwrap(), "nothing waits");
+
+    let removals = |removed| Removals::from([(Kind::Program, Removal { removed, of: 60 })]);
+    store.set_hold(&removals(30)).await.unwrap();
+    database.sql("UPDATE feed_hold SET since = since - 100").await;
+    store.set_hold(&removals(31)).await.unwrap();
+    let hold = store.hold().await.unwrap().unwrap();
+    assert!(hold.age >= Duration::from_secs(100), "it has stood since it began");
+    assert_eq!((hold.removals, hold.accepted), (removals(31), false));
+
+    assert!(store.accept_hold().await.unwrap());
+    assert!(store.accept_hold().await.unwrap(), "twice is no harm");
+    store.set_hold(&removals(31)).await.unwrap();
+    assert!(store.hold().await.unwrap().unwrap().accepted, "the same removals stay accepted");
+    store.set_hold(&removals(50)).await.unwrap();
+    assert!(!store.hold().await.unwrap().unwrap().accepted, "more than was accepted is not");
+
+    store.clear_hold().await.unwrap();
+    assert_eq!(store.hold().await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn the_lease_has_one_holder_until_it_expires_or_is_given_back() {
+    let database = OwnDatabase::new().await;
+    let (one, two) = (database.store().await, database.store().await);
+    let minute = Duration::from_secs(60);
+    assert!(one.try_lease("one", minute).await.unwrap());
+    assert!(one.try_lease("one", minute).await.unwrap(), "its holder renews it");
+    assert!(!two.try_lease("two", minute).await.unwrap());
+    two.release_lease("two").await.unwrap();
+    assert!(!two.try_lease("two", minute).await.unwrap(), "it is not given back by who has it not");
+    one.release_lease("one").await.unwrap();
+    assert!(two.try_lease("two", minute).await.unwrap());
+    database.sql("UPDATE feed_lease SET expires_at = UNIX_TIMESTAMP()").await;
+    assert!(one.try_lease("one", minute).await.unwrap(), "it has expired");
+    assert!(!two.try_lease("two", minute).await.unwrap());
+}
