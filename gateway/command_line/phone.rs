@@ -198,7 +198,9 @@ fn run_verify(args: &VerifyArgs) -> Result<(), Failure> {
     args.common.print(&Done { event: "verified", result: &verified }, |out| text::verified(out, &verified))?;
     match (verified.faults.len(), &verified.gateway_away) {
         (0, None) => Ok(()),
-        (0, Some(why)) => Err(Failure::Later(format!("what is here is whole, but the gateway could not be asked: {why}"))),
+        (0, Some(why)) => {
+            Err(Failure::Later(format!("what is here is whole, but the gateway could not be asked: {why}")))
+        }
         (faults, _) => Err(Failure::Failed(format!(
             "{faults} faults; `audiospread verify --repair` removes spoilt sounds, `audiospread pull` brings the rest"
         ))),

@@ -26,7 +26,10 @@ impl FromStr for Amount {
             .find_map(|(unit, shift)| text.strip_suffix(*unit).map(|number| (number, *shift)))
             .unwrap_or((&text, 0));
         let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-        if whole.is_empty() || fraction.len() > 3 || !(whole.bytes().chain(fraction.bytes())).all(|b| b.is_ascii_digit()) {
+        if whole.is_empty()
+            || fraction.len() > 3
+            || !(whole.bytes().chain(fraction.bytes())).all(|b| b.is_ascii_digit())
+        {
             return Err(AmountError);
         }
         let thousandths: u64 = format!("{whole}{fraction:0<3}").parse().map_err(|_| AmountError)?;
@@ -68,7 +71,8 @@ mod tests {
 
     #[test]
     fn amounts_are_read_as_people_write_them() {
-        for (text, bytes) in [("300", 300), ("8k", 8192), ("8K", 8192), ("1.5M", 1_572_864), ("2g", 2 << 30), ("0", 0)] {
+        for (text, bytes) in [("300", 300), ("8k", 8192), ("8K", 8192), ("1.5M", 1_572_864), ("2g", 2 << 30), ("0", 0)]
+        {
             assert_eq!(text.parse(), Ok(Amount(bytes)), "{text}");
         }
         for text in ["", "k", "-1", "8kb", "1e3", "99999999999999999999", "1.2345M", "½"] {

@@ -62,11 +62,17 @@ pub fn menu(config: &Config, language: Option<&str>) -> Result<Menu, MirrorError
         None => connection
             .query_row("SELECT value FROM phone_setting WHERE name = 'default_language'", [], |row| row.get(0))
             .optional()?
-            .ok_or_else(|| MirrorError::NotThere("the site's settings have not come yet: run `audiospread pull`".into()))?,
+            .ok_or_else(|| {
+                MirrorError::NotThere("the site's settings have not come yet: run `audiospread pull`".into())
+            })?,
     };
-    let languages: Vec<String> = rows(connection, "SELECT code FROM phone_language ORDER BY position", [], |row| row.get(0))?;
+    let languages: Vec<String> =
+        rows(connection, "SELECT code FROM phone_language ORDER BY position", [], |row| row.get(0))?;
     if !languages.contains(&language) {
-        return Err(MirrorError::NotThere(format!("the site has no menus in {language}, only in {}", languages.join(", "))));
+        return Err(MirrorError::NotThere(format!(
+            "the site has no menus in {language}, only in {}",
+            languages.join(", ")
+        )));
     }
     let home = rows(connection, "SELECT category_id, name FROM phone_home ORDER BY position", [], id_and_name)?;
     let home = home
@@ -76,7 +82,13 @@ pub fn menu(config: &Config, language: Option<&str>) -> Result<Menu, MirrorError
     Ok(Menu { language, home })
 }
 
-fn category(connection: &Connection, language: &str, id: i64, name: String, depth: u32) -> Result<MenuCategory, MirrorError> {
+fn category(
+    connection: &Connection,
+    language: &str,
+    id: i64,
+    name: String,
+    depth: u32,
+) -> Result<MenuCategory, MirrorError> {
     let below = if depth < MAX_DEPTH {
         let query = "SELECT category_id, name FROM phone_subcategory WHERE parent_id = ?1 ORDER BY position";
         rows(connection, query, [id], id_and_name)?

@@ -10,12 +10,12 @@ use audiospread_protocol::Sha256Digest;
 use camino::Utf8Path;
 use serde::Serialize;
 
+use crate::Config;
 use crate::lock::Lock;
 use crate::mirror::{Mirror, sounds_of};
 use crate::pull::PullError;
 use crate::shared::{DataDir, SharedError};
 use crate::store::{Packs, Store, entries};
-use crate::Config;
 
 /// What was removed, or would be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -88,7 +88,9 @@ fn named_sounds(mirror: &mut Mirror, packs_dir: Option<&Utf8Path>) -> Result<Has
         Some(sounds) => named.extend(sounds.iter().map(|audio| audio.sha256)),
         None => not_understood += 1,
     })?;
-    state.each_shown(&mut |key, value| named.extend(sounds_of(&key, value).into_iter().flatten().map(|audio| audio.sha256)))?;
+    state.each_shown(&mut |key, value| {
+        named.extend(sounds_of(&key, value).into_iter().flatten().map(|audio| audio.sha256))
+    })?;
     if not_understood > 0 {
         return Err(PullError::CannotPrune { not_understood });
     }

@@ -88,8 +88,14 @@ impl DataDir {
     /// Makes or opens a file that all of the group may write, without changing what is in it.
     pub(crate) fn create_shared_file(&self, path: &Utf8Path) -> Result<File, SharedError> {
         let at = |source| SharedError::at(path, source);
-        let file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o660).open(path).map_err(at)?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o660)
+            .open(path)
+            .map_err(at)?;
         set_mode(path, 0o660).map_err(at)?;
         Ok(file)
     }
@@ -109,7 +115,8 @@ impl DataDir {
 
     /// Bytes that are free for us on the disk.
     pub(crate) fn free(&self) -> Result<u64, SharedError> {
-        let stat = rustix::fs::statvfs(self.path.as_str()).map_err(|errno| SharedError::at(&self.path, errno.into()))?;
+        let stat =
+            rustix::fs::statvfs(self.path.as_str()).map_err(|errno| SharedError::at(&self.path, errno.into()))?;
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
     }
 }

@@ -65,7 +65,12 @@ pub fn status(config: &Config) -> Result<Status, MirrorError> {
     let kinds = state
         .counts()?
         .into_iter()
-        .map(|count| KindStatus { kind: count.kind, published: count.published, shown: count.shown, waiting: count.waiting })
+        .map(|count| KindStatus {
+            kind: count.kind,
+            published: count.published,
+            shown: count.shown,
+            waiting: count.waiting,
+        })
         .collect();
     let mut missing = HashMap::new();
     state.each_waiting(&mut |key, value| {

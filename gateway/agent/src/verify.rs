@@ -163,7 +163,9 @@ async fn ask_gateway(
         Ok(_) => verified.gateway_agrees = Some(true),
         Err(LinkError::SnapshotNeeded(detail)) => {
             verified.gateway_agrees = Some(false);
-            verified.faults.push(format!("the gateway does not know our digest at version {}: {detail}", cursor.version));
+            verified
+                .faults
+                .push(format!("the gateway does not know our digest at version {}: {detail}", cursor.version));
         }
         Err(error) if error.is_passing() => verified.gateway_away = Some(error.to_string()),
         Err(error) => return Err(error.into()),

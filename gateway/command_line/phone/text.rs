@@ -16,7 +16,13 @@ pub(super) fn pulled(out: &mut dyn Write, report: &PullReport) -> io::Result<()>
 
 pub(super) fn verified(out: &mut dyn Write, verified: &Verified) -> io::Result<()> {
     writeln!(out, "version {}: {} entities, digest {}", verified.version, verified.count, verified.digest)?;
-    writeln!(out, "callers get {}; {} sounds were checked ({})", verified.shown, verified.files, Amount(verified.bytes))?;
+    writeln!(
+        out,
+        "callers get {}; {} sounds were checked ({})",
+        verified.shown,
+        verified.files,
+        Amount(verified.bytes)
+    )?;
     for fault in &verified.faults {
         writeln!(out, "FAULT: {fault}")?;
     }

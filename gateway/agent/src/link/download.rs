@@ -109,14 +109,24 @@ impl Part {
 
 impl Link {
     /// Fetches into `part`, from where an earlier try broke off.
-    pub(crate) async fn download(&self, url: &Url, part: &Part, course: &Course<'_>) -> Result<Downloaded, DownloadError> {
+    pub(crate) async fn download(
+        &self,
+        url: &Url,
+        part: &Part,
+        course: &Course<'_>,
+    ) -> Result<Downloaded, DownloadError> {
         tokio::select! {
             () = course.stop.wished() => Err(DownloadError::Stopped),
             outcome = self.download_unless_stopped(url, part, course) => outcome,
         }
     }
 
-    async fn download_unless_stopped(&self, url: &Url, part: &Part, course: &Course<'_>) -> Result<Downloaded, DownloadError> {
+    async fn download_unless_stopped(
+        &self,
+        url: &Url,
+        part: &Part,
+        course: &Course<'_>,
+    ) -> Result<Downloaded, DownloadError> {
         let note = part.note(url);
         let there = part.len();
         let response = self.ask(url, course.accept, note.as_ref().map(|note| (there, note.etag.as_str()))).await?;

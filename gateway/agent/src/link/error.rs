@@ -10,7 +10,9 @@ use reqwest::Url;
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum LinkError {
     /// No connection.
-    #[error("the gateway cannot be reached at {address}: {reason}; callers go on hearing what is here, and the next pull tries again")]
+    #[error(
+        "the gateway cannot be reached at {address}: {reason}; callers go on hearing what is here, and the next pull tries again"
+    )]
     Away {
         /// Its address.
         address: String,
@@ -24,10 +26,14 @@ pub enum LinkError {
     #[error("nothing came from the gateway for {0} seconds; what came is kept, and the next pull goes on from there")]
     Silent(u64),
     /// 401.
-    #[error("the gateway refuses this host's token: {0}; ask its administrator for a new one and write it into token_file")]
+    #[error(
+        "the gateway refuses this host's token: {0}; ask its administrator for a new one and write it into token_file"
+    )]
     TokenRefused(String),
     /// 403.
-    #[error("this host's token may not do that: {0}; ask the gateway's administrator for a token with the scopes feed and blobs")]
+    #[error(
+        "this host's token may not do that: {0}; ask the gateway's administrator for a token with the scopes feed and blobs"
+    )]
     ScopeMissing(String),
     /// The certificate does not hold at this time.
     #[error(
@@ -68,7 +74,9 @@ pub enum LinkError {
         retry_after: Option<Duration>,
     },
     /// An answer that the contract does not have.
-    #[error("the gateway answers {status} to what the contract allows: {detail}; do this program and the gateway have the same version?")]
+    #[error(
+        "the gateway answers {status} to what the contract allows: {detail}; do this program and the gateway have the same version?"
+    )]
     Unexpected {
         /// The HTTP status.
         status: u16,
@@ -95,7 +103,8 @@ impl LinkError {
     pub(super) fn of_request(base: &Url, error: &reqwest::Error) -> Self {
         let (address, reason) = (base.to_string(), chain(error));
         let said = reason.to_ascii_lowercase();
-        let is_about_time = ["expired", "not valid yet", "notvalidyet", "not yet valid"].iter().any(|word| said.contains(word));
+        let is_about_time =
+            ["expired", "not valid yet", "notvalidyet", "not yet valid"].iter().any(|word| said.contains(word));
         if said.contains("certificate") && is_about_time {
             return Self::Clock { clock: httpdate::fmt_http_date(SystemTime::now()), reason };
         }

@@ -85,7 +85,12 @@ impl Link {
     }
 
     /// Asks, from a byte on where something is there already, and judges how the answer begins.
-    pub(crate) async fn ask(&self, url: &Url, accept: &str, resume: Option<(u64, &str)>) -> Result<Response, LinkError> {
+    pub(crate) async fn ask(
+        &self,
+        url: &Url,
+        accept: &str,
+        resume: Option<(u64, &str)>,
+    ) -> Result<Response, LinkError> {
         let mut headers = HeaderMap::new();
         headers.insert(AUTHORIZATION, self.authorization.clone());
         headers.insert(ACCEPT, HeaderValue::from_str(accept).unwrap_or(HeaderValue::from_static("*/*")));
@@ -94,7 +99,10 @@ impl Link {
         if let Some((from, etag)) = resume
             && let Ok(etag) = HeaderValue::from_str(etag)
         {
-            headers.insert(RANGE, HeaderValue::try_from(format!("bytes={from}-")).unwrap_or(HeaderValue::from_static("bytes=0-")));
+            headers.insert(
+                RANGE,
+                HeaderValue::try_from(format!("bytes={from}-")).unwrap_or(HeaderValue::from_static("bytes=0-")),
+            );
             headers.insert(IF_RANGE, etag);
         }
         let response = self.send(self.client.get(url.clone()).headers(headers)).await?;

@@ -3,8 +3,8 @@
 use std::io::{self, BufRead, Read};
 
 use audiospread_protocol::{
-    BUCKETS, Change, Cursor, DeleteReason, End, EntityKey, Line, LineError, Operation, Sha256Digest, Version, bucket_hash,
-    bucket_of, catalogue_digest, leaf_hash,
+    BUCKETS, Change, Cursor, DeleteReason, End, EntityKey, Line, LineError, Operation, Sha256Digest, Version,
+    bucket_hash, bucket_of, catalogue_digest, leaf_hash,
 };
 use rusqlite::types::Type;
 use rusqlite::{OptionalExtension, Row, Transaction, TransactionBehavior, params};
@@ -76,7 +76,12 @@ pub(crate) struct Incoming<'a> {
 
 impl Mirror {
     /// Takes over a whole answer, line by line as it is read.
-    pub(crate) fn take_over(&mut self, request: Request, mut answer: impl BufRead, stop: &Stop) -> Result<Applied, IncomingError> {
+    pub(crate) fn take_over(
+        &mut self,
+        request: Request,
+        mut answer: impl BufRead,
+        stop: &Stop,
+    ) -> Result<Applied, IncomingError> {
         let mut incoming = self.begin(request)?;
         let mut line = Vec::new();
         loop {
@@ -141,7 +146,8 @@ impl Incoming<'_> {
             }
             _ => {
                 // serde_json has checked that it is UTF-8.
-                let text = std::str::from_utf8(value).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+                let text =
+                    std::str::from_utf8(value).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
                 self.put += 1;
                 self.touched[usize::from(bucket_of(key))] = true;
                 self.transaction
@@ -163,7 +169,9 @@ impl Incoming<'_> {
             }
         };
         if self.request == Request::Snapshot {
-            self.transaction.prepare_cached("INSERT OR IGNORE INTO temp.seen (number) VALUES (?1)")?.execute([number])?;
+            self.transaction
+                .prepare_cached("INSERT OR IGNORE INTO temp.seen (number) VALUES (?1)")?
+                .execute([number])?;
         }
         Ok(())
     }
@@ -198,7 +206,10 @@ impl Incoming<'_> {
         }
         let digest = self.digest()?;
         let count: u64 = count(&self.transaction)?;
-        if digest != end.digest || count != end.count || Cursor::new(end.cursor.epoch, end.cursor.version, &digest) != end.cursor {
+        if digest != end.digest
+            || count != end.count
+            || Cursor::new(end.cursor.epoch, end.cursor.version, &digest) != end.cursor
+        {
             return Err(differs);
         }
         set_position(&self.transaction, &Position { cursor: end.cursor, count, digest })?;
@@ -227,9 +238,11 @@ impl Incoming<'_> {
         let mut hashes = Vec::with_capacity(BUCKETS);
         let mut kept = self.transaction.prepare_cached("SELECT hash FROM bucket WHERE number = ?1")?;
         let mut leaves = self.transaction.prepare_cached("SELECT leaf FROM entity WHERE bucket = ?1 ORDER BY leaf")?;
-        let mut keep = self.transaction.prepare_cached("INSERT OR REPLACE INTO bucket (number, hash) VALUES (?1, ?2)")?;
+        let mut keep =
+            self.transaction.prepare_cached("INSERT OR REPLACE INTO bucket (number, hash) VALUES (?1, ?2)")?;
         for (number, touched) in self.touched.iter().enumerate() {
-            let known = if *touched { None } else { kept.query_row([number as i64], |row| digest_at(row, 0)).optional()? };
+            let known =
+                if *touched { None } else { kept.query_row([number as i64], |row| digest_at(row, 0)).optional()? };
             hashes.push(match known {
                 Some(hash) => hash,
                 None => {

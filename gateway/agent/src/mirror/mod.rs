@@ -41,7 +41,9 @@ pub enum MirrorError {
     #[error("there is no mirror at {0} yet: run `audiospread pull`")]
     Absent(Utf8PathBuf),
     /// It was made by a later version of this program.
-    #[error("the mirror at {path} has the schema {found}, this program knows up to {known}: install the newer program again")]
+    #[error(
+        "the mirror at {path} has the schema {found}, this program knows up to {known}: install the newer program again"
+    )]
     Newer {
         /// The file.
         path: Utf8PathBuf,

@@ -25,7 +25,8 @@ impl Mirror {
         let path = Self::path_in(directory);
         // SQLite gives `-wal` and `-shm` the mode that the database has when they are made: so it must be right before WAL is switched on.
         drop(directory.create_shared_file(&path)?);
-        let mut connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        let mut connection =
+            Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         connection.busy_timeout(BUSY)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         // In WAL mode a loss of power then loses the last commits and nothing else: the old state, which is whole.
@@ -49,7 +50,8 @@ impl Mirror {
             return Err(MirrorError::Absent(path));
         }
         // The connection could write, since readers in WAL mode must write `-shm`; the pragma keeps it from it.
-        let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        let connection =
+            Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         connection.busy_timeout(BUSY)?;
         connection.pragma_update(None, "query_only", true)?;
         match schema_version(&connection)? {

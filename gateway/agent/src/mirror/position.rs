@@ -129,7 +129,9 @@ fn get(connection: &Connection, name: &str) -> Result<Option<String>, MirrorErro
 
 fn set(connection: &Connection, name: &str, value: &str) -> Result<(), MirrorError> {
     connection
-        .prepare_cached("INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value")?
+        .prepare_cached(
+            "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        )?
         .execute([name, value])?;
     Ok(())
 }

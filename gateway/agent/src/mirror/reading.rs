@@ -53,7 +53,10 @@ impl State<'_> {
     }
 
     /// Calls `each` with all that is published, and the hash that is noted for it.
-    pub(crate) fn each_with_leaf(&self, each: &mut dyn FnMut(EntityKey, &str, Sha256Digest)) -> Result<(), MirrorError> {
+    pub(crate) fn each_with_leaf(
+        &self,
+        each: &mut dyn FnMut(EntityKey, &str, Sha256Digest),
+    ) -> Result<(), MirrorError> {
         let mut statement = self.transaction.prepare("SELECT kind, id, value, leaf FROM entity")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {

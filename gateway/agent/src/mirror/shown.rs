@@ -35,7 +35,8 @@ impl Mirror {
 
     /// How many entities' last states callers do not get yet.
     pub(crate) fn waiting_count(&self) -> Result<u64, MirrorError> {
-        let count: i64 = self.connection.query_row("SELECT count(*) FROM entity WHERE is_shown = 0", [], |row| row.get(0))?;
+        let count: i64 =
+            self.connection.query_row("SELECT count(*) FROM entity WHERE is_shown = 0", [], |row| row.get(0))?;
         Ok(count.unsigned_abs())
     }
 
@@ -78,7 +79,12 @@ fn waiting_value(transaction: &Transaction<'_>, key: &EntityKey) -> Result<Optio
         .optional()?)
 }
 
-fn show(transaction: &Transaction<'_>, key: &EntityKey, value: &str, understood: &Understood) -> Result<(), MirrorError> {
+fn show(
+    transaction: &Transaction<'_>,
+    key: &EntityKey,
+    value: &str,
+    understood: &Understood,
+) -> Result<(), MirrorError> {
     let (kind, id) = (key.kind().as_str(), key.id());
     let leaf = leaf_hash(key, value.as_bytes());
     let formerly = transaction
@@ -159,7 +165,11 @@ impl ShownCheck {
     }
 
     /// Entities that callers could get and do not.
-    fn look_for_the_forgotten(&mut self, connection: &Connection, is_there: &dyn Fn(&AudioRef) -> bool) -> Result<(), MirrorError> {
+    fn look_for_the_forgotten(
+        &mut self,
+        connection: &Connection,
+        is_there: &dyn Fn(&AudioRef) -> bool,
+    ) -> Result<(), MirrorError> {
         let mut statement = connection.prepare(
             "SELECT e.kind, e.id, e.value, e.is_shown,
                EXISTS (SELECT 1 FROM shown s WHERE s.kind = e.kind AND s.id = e.id)
@@ -174,14 +184,20 @@ impl ShownCheck {
             } else if let Ok(understood) = Understood::read(&key, &row.get::<_, String>(2)?)
                 && understood.sounds().into_iter().all(is_there)
             {
-                self.faults.push(format!("{key}: its audio is complete, and its last state is not shown (pull shows it)"));
+                self.faults
+                    .push(format!("{key}: its audio is complete, and its last state is not shown (pull shows it)"));
             }
         }
         Ok(())
     }
 }
 
-fn first_difference(ours: &Connection, fresh: &Connection, table: &str, order: &str) -> Result<Option<String>, MirrorError> {
+fn first_difference(
+    ours: &Connection,
+    fresh: &Connection,
+    table: &str,
+    order: &str,
+) -> Result<Option<String>, MirrorError> {
     let query = format!("SELECT * FROM {table} ORDER BY {order}");
     let (mut ours, mut fresh) = (ours.prepare(&query)?, fresh.prepare(&query)?);
     let columns = ours.column_count();
@@ -192,7 +208,9 @@ fn first_difference(ours: &Connection, fresh: &Connection, table: &str, order: &
         };
         let (our, derived) = (values(ours.next()?)?, values(fresh.next()?)?);
         if our != derived {
-            return Ok(Some(format!("the table {table} is not what follows from what is shown: {our:?} instead of {derived:?}")));
+            return Ok(Some(format!(
+                "the table {table} is not what follows from what is shown: {our:?} instead of {derived:?}"
+            )));
         }
         if our.is_none() {
             return Ok(None);

@@ -22,7 +22,9 @@ impl Understood {
         let odd = |error: serde_json::Error| error.to_string();
         // One id for one row: "007" is not 7.
         let number = || {
-            key.number().filter(|number| number.to_string() == key.id()).ok_or_else(|| format!("the id {} is no number", key.id()))
+            key.number()
+                .filter(|number| number.to_string() == key.id())
+                .ok_or_else(|| format!("the id {} is no number", key.id()))
         };
         match key.kind() {
             Kind::Settings => serde_json::from_str(value).map(Self::Settings).map_err(odd),
@@ -91,9 +93,8 @@ pub(super) const DERIVED: &[(&str, &str)] = &[
 pub(super) fn erase(connection: &Connection, key: &EntityKey) -> Result<(), MirrorError> {
     let statements: &[&str] = match key.kind() {
         Kind::Settings => {
-            connection.execute_batch(
-                "DELETE FROM setting; DELETE FROM language; DELETE FROM menu_key; DELETE FROM home;",
-            )?;
+            connection
+                .execute_batch("DELETE FROM setting; DELETE FROM language; DELETE FROM menu_key; DELETE FROM home;")?;
             return Ok(());
         }
         Kind::Prompt => &["DELETE FROM prompt WHERE context || '/' || key || '@' || language = ?1"],
@@ -164,8 +165,9 @@ fn write_category(connection: &Connection, id: u32, category: &Category) -> Resu
     connection
         .prepare_cached("INSERT INTO category (id, name, description, position) VALUES (?1, ?2, ?3, ?4)")?
         .execute(params![id, category.name, category.description, category.position])?;
-    let mut add = connection
-        .prepare_cached("INSERT OR IGNORE INTO category_parent (parent_id, position, category_id) VALUES (?1, ?2, ?3)")?;
+    let mut add = connection.prepare_cached(
+        "INSERT OR IGNORE INTO category_parent (parent_id, position, category_id) VALUES (?1, ?2, ?3)",
+    )?;
     if category.parents.is_empty() {
         add.execute(params![0, category.position, id])?;
     }
@@ -176,8 +178,8 @@ fn write_category(connection: &Connection, id: u32, category: &Category) -> Resu
         "INSERT INTO category_sound (category_id, language, title_sound, header_sound, footer_sound) VALUES (?1, ?2, ?3, ?4, ?5)",
     )?;
     for (language, sounds) in &category.audio {
-        let [title, header, footer] = [&sounds.title, &sounds.header, &sounds.footer]
-            .map(|sound| sound.as_ref().map(|audio| stem(audio.sha256)));
+        let [title, header, footer] =
+            [&sounds.title, &sounds.header, &sounds.footer].map(|sound| sound.as_ref().map(|audio| stem(audio.sha256)));
         add.execute(params![id, language, title, header, footer])?;
     }
     Ok(())
@@ -224,8 +226,8 @@ fn write_subscriber(connection: &Connection, id: u32, subscriber: &Subscriber) -
     connection
         .prepare_cached("INSERT INTO subscriber (id, plan, language, balance_seconds) VALUES (?1, ?2, ?3, ?4)")?
         .execute(params![id, plan, subscriber.language, subscriber.balance_seconds])?;
-    let mut add = connection
-        .prepare_cached("INSERT OR IGNORE INTO subscriber_number (number, subscriber_id) VALUES (?1, ?2)")?;
+    let mut add =
+        connection.prepare_cached("INSERT OR IGNORE INTO subscriber_number (number, subscriber_id) VALUES (?1, ?2)")?;
     for number in &subscriber.numbers {
         add.execute(params![number.as_str(), id])?;
     }

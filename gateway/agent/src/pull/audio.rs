@@ -136,12 +136,17 @@ impl Session<'_> {
                 Err(PullError::Link(LinkError::NotFound(_))) => unserved.push(audio.sha256),
                 // One sound's wrong bytes hold no other back.
                 Err(error @ (PullError::Store(_) | PullError::Garbled(_))) => {
-                    let message = format!("the gateway sends wrong bytes for the sound {}: {error}; they were thrown away", audio.sha256);
+                    let message = format!(
+                        "the gateway sends wrong bytes for the sound {}: {error}; they were thrown away",
+                        audio.sha256
+                    );
                     self.report.faults.push(Fault { message, is_passing: false });
                 }
                 Err(PullError::Stopped) => return Err(PullError::Stopped),
                 // Nothing more will come, but what came is shown, and the report says what waits.
-                Err(error) if error.is_passing() || matches!(error, PullError::DiskFull { .. } | PullError::NoRoom { .. }) => {
+                Err(error)
+                    if error.is_passing() || matches!(error, PullError::DiskFull { .. } | PullError::NoRoom { .. }) =>
+                {
                     self.report.faults.push(Fault { is_passing: error.is_passing(), message: error.to_string() });
                     return Ok(Vec::new());
                 }

@@ -63,7 +63,9 @@ pub enum PullError {
         keep: Amount,
     },
     /// The feed's answers are cut or garbled on the way.
-    #[error("the feed does not come through whole ({0}): a proxy between here and the gateway may cut or change answers")]
+    #[error(
+        "the feed does not come through whole ({0}): a proxy between here and the gateway may cut or change answers"
+    )]
     Garbled(String),
     /// The gateway's feed does not lead to the state that it says it has.
     #[error(
@@ -80,7 +82,9 @@ pub enum PullError {
     #[error("nothing was pulled yet, so there is nothing to verify: run `audiospread pull`")]
     NothingToVerify,
     /// Which sounds are still named cannot be told.
-    #[error("nothing was removed: {not_understood} entities are of a form that this version does not understand, and may name sounds")]
+    #[error(
+        "nothing was removed: {not_understood} entities are of a form that this version does not understand, and may name sounds"
+    )]
     CannotPrune {
         /// How many.
         not_understood: u64,

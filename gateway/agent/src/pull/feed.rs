@@ -188,7 +188,12 @@ pub(super) fn room(directory: &DataDir, keep: Amount, needed: u64) -> Result<(),
 }
 
 /// Waits before another try.
-pub(super) async fn pause(stop: &Stop, tell: Observer<'_>, error: &LinkError, delay: Duration) -> Result<(), PullError> {
+pub(super) async fn pause(
+    stop: &Stop,
+    tell: Observer<'_>,
+    error: &LinkError,
+    delay: Duration,
+) -> Result<(), PullError> {
     let after_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
     tell(Event::Retry { message: error.to_string(), after_ms });
     tokio::select! {
@@ -199,7 +204,11 @@ pub(super) async fn pause(stop: &Stop, tell: Observer<'_>, error: &LinkError, de
 
 /// Pauses between tries: half a second, doubled, with jitter.
 pub(super) fn delays(times: usize) -> impl Iterator<Item = Duration> {
-    backon::ExponentialBuilder::default().with_min_delay(Duration::from_millis(500)).with_jitter().with_max_times(times).build()
+    backon::ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(500))
+        .with_jitter()
+        .with_max_times(times)
+        .build()
 }
 
 /// How long to wait before the next try, if there is to be one.
@@ -222,7 +231,9 @@ fn decoded(file: File, encoding: Option<&str>) -> Result<Box<dyn BufRead>, io::E
         None => Ok(Box::new(file)),
         Some("zstd") => Ok(Box::new(BufReader::new(zstd::Decoder::with_buffer(file)?))),
         Some("gzip" | "x-gzip") => Ok(Box::new(BufReader::new(flate2::bufread::MultiGzDecoder::new(file)))),
-        Some(other) => Err(io::Error::new(io::ErrorKind::InvalidData, format!("compressed as {other}, which was not asked for"))),
+        Some(other) => {
+            Err(io::Error::new(io::ErrorKind::InvalidData, format!("compressed as {other}, which was not asked for")))
+        }
     }
 }
 

@@ -82,8 +82,7 @@ pub async fn pull(
     let store = Store::prepare(&directory)?;
     let mut mirror = Mirror::open(&directory)?;
     mirror.note_audio_dir(store.audio_dir().as_str())?;
-    let mut session =
-        Session { config, link, directory, store, mirror, stop, tell, report: PullReport::default() };
+    let mut session = Session { config, link, directory, store, mirror, stop, tell, report: PullReport::default() };
     let outcome = session.run().await;
     session.note(&outcome);
     outcome.map(|()| session.report)

@@ -156,7 +156,9 @@ pub(crate) fn entries(directory: &Utf8Path) -> Result<Vec<Utf8PathBuf>, SharedEr
     let at = |source| SharedError::at(directory, source);
     let reader = match directory.read_dir_utf8() {
         Ok(reader) => reader,
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(Vec::new()),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(Vec::new());
+        }
         Err(error) => return Err(at(error)),
     };
     let mut paths = Vec::new();

@@ -42,7 +42,9 @@ impl Packs {
                     }
                     let modified_ns = nanoseconds(metadata.modified().unwrap_or(UNIX_EPOCH));
                     let size = i64::try_from(metadata.len()).unwrap_or(i64::MAX);
-                    let known = memory.get(path.as_str()).filter(|known| (known.size, known.modified_ns) == (size, modified_ns));
+                    let known = memory
+                        .get(path.as_str())
+                        .filter(|known| (known.size, known.modified_ns) == (size, modified_ns));
                     let sha256 = match known {
                         Some(known) => known.sha256,
                         None => hash_file(&path)?,
