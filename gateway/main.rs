@@ -1,3 +1,9 @@
-//! The command line of AudioSpread.
+//! The program `audiospread`: command line and exit codes, nothing else.
 
-fn main() {}
+mod command_line;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    command_line::run()
+}

@@ -6,6 +6,8 @@
     reason = "a test that cannot go on says so and stops"
 )]
 
+mod blobs;
 mod drupal;
 mod feed;
 mod harness;
+mod refresh;

@@ -6,19 +6,19 @@ use std::io::{Read, Seek};
 use audiospread_protocol::{Cursor, End, EntityKey, Kind, Line, Operation, Tree, Version, leaf_hash};
 use audiospread_server::feed::{Body, Delta, Encoding, Feed, FeedError, Gone, Snapshot};
 
-pub(super) type State = BTreeMap<EntityKey, Vec<u8>>;
+pub(crate) type State = BTreeMap<EntityKey, Vec<u8>>;
 
 /// What a reader has, and where it stands.
 #[derive(Clone, Debug)]
-pub(super) struct Mirror {
-    pub(super) subscribers: bool,
-    pub(super) state: State,
-    pub(super) cursor: Cursor,
+pub(crate) struct Mirror {
+    pub(crate) subscribers: bool,
+    pub(crate) state: State,
+    pub(crate) cursor: Cursor,
 }
 
 impl Mirror {
     /// A fresh mirror, by a snapshot and the delta after it.
-    pub(super) async fn fresh(feed: &Feed, subscribers: bool) -> Self {
+    pub(crate) async fn fresh(feed: &Feed, subscribers: bool) -> Self {
         super::until("there is a snapshot", || async { snapshot_version(feed).is_some() }).await;
         let mut mirror = Self::of_snapshot(feed, subscribers, Encoding::Zstd);
         mirror.pull(feed).await;
@@ -26,7 +26,7 @@ impl Mirror {
     }
 
     /// What a snapshot has.
-    pub(super) fn of_snapshot(feed: &Feed, subscribers: bool, encoding: Encoding) -> Self {
+    pub(crate) fn of_snapshot(feed: &Feed, subscribers: bool, encoding: Encoding) -> Self {
         let snapshot = feed.snapshot(subscribers, encoding).unwrap();
         let (cursor, lines) = (snapshot.cursor, plain(snapshot, encoding));
         let mut mirror = Self { subscribers, state: State::new(), cursor };
@@ -36,7 +36,7 @@ impl Mirror {
     }
 
     /// Applies the delta; or a snapshot where the feed says so, and what came after it.
-    pub(super) async fn pull(&mut self, feed: &Feed) {
+    pub(crate) async fn pull(&mut self, feed: &Feed) {
         match feed.delta(&self.cursor, self.subscribers).await {
             Ok(delta) => {
                 let end = delta.end.clone();
@@ -54,7 +54,7 @@ impl Mirror {
     }
 
     /// Applies lines, and checks their order, their scope, their number, and the digest and count of what comes of them.
-    pub(super) fn apply(&mut self, lines: &[u8]) -> End {
+    pub(crate) fn apply(&mut self, lines: &[u8]) -> End {
         let lines: Vec<Line> =
             lines.split_inclusive(|byte| *byte == b'\n').map(|line| Line::read(line).unwrap()).collect();
         let (Line::End(end), changes) = lines.split_last().unwrap() else { panic!("no end line") };
@@ -83,7 +83,7 @@ impl Mirror {
 }
 
 /// The version of the snapshot that the feed has, if it has one.
-pub(super) fn snapshot_version(feed: &Feed) -> Option<Version> {
+pub(crate) fn snapshot_version(feed: &Feed) -> Option<Version> {
     match feed.snapshot(true, Encoding::Zstd) {
         Ok(snapshot) => Some(snapshot.version),
         Err(FeedError::SnapshotPending) => None,
@@ -92,7 +92,7 @@ pub(super) fn snapshot_version(feed: &Feed) -> Option<Version> {
 }
 
 /// The lines of a delta.
-pub(super) fn bytes(delta: Delta) -> Vec<u8> {
+pub(crate) fn bytes(delta: Delta) -> Vec<u8> {
     let bytes = match delta.body {
         Body::Memory(bytes) => bytes,
         Body::File(mut file) => {
@@ -107,7 +107,7 @@ pub(super) fn bytes(delta: Delta) -> Vec<u8> {
 }
 
 /// The lines of a snapshot.
-pub(super) fn plain(mut snapshot: Snapshot, encoding: Encoding) -> Vec<u8> {
+pub(crate) fn plain(mut snapshot: Snapshot, encoding: Encoding) -> Vec<u8> {
     let mut sent = Vec::new();
     snapshot.file.read_to_end(&mut sent).unwrap();
     let plain = match encoding {

@@ -5,7 +5,7 @@ mod deltas;
 mod findings;
 mod interruptions;
 mod migrations;
-mod mirror;
+pub(crate) mod mirror;
 mod snapshots;
 mod waiting;
 

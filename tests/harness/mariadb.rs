@@ -43,7 +43,7 @@ impl Mariadb {
         let data = directory.join("data");
         let user = if rustix::process::geteuid().is_root() { vec!["--user=root"] } else { vec![] };
         let installed = Command::new("mariadb-install-db")
-            .args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"])
+            .args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db", "--force"])
             .args(&user)
             .arg(format!("--datadir={}", data.display()))
             .output()

@@ -58,6 +58,8 @@ problem_codes! {
     NotFound = ("not_found", 404, "Not found");
     /// The method is not one of those of the resource.
     MethodNotAllowed = ("method_not_allowed", 405, "The method is not allowed here");
+    /// The client accepts no encoding in which the answer exists.
+    NotAcceptable = ("not_acceptable", 406, "No acceptable encoding");
     /// The cursor is not one that the gateway knows, or the delta would be larger than the snapshot.
     TakeSnapshot = ("take_snapshot", 410, "Take a snapshot");
     /// The body is larger than what is accepted.

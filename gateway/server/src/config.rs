@@ -399,3 +399,43 @@ fn opts(name: &str, url: &str, password_file: Option<&Utf8Path>) -> Result<Opts,
 fn read(path: &Utf8Path) -> Result<String, ConfigError> {
     fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })
 }
+
+/// The configuration that `audiospread config example` prints.
+pub const EXAMPLE: &str = include_str!("../gateway.example.toml");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_is_a_configuration_and_its_comments_are_the_defaults() {
+        let plain: Config = toml::from_str(EXAMPLE).unwrap();
+        // A comment line that is a setting has no space behind its `#`.
+        let uncommented: String = EXAMPLE
+            .lines()
+            .map(|line| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).unwrap_or(line))
+            .fold(String::new(), |text, line| text + line + "\n");
+        let mut spelled_out: Config = toml::from_str(&uncommented).unwrap();
+        // The two keys stand there to show the form.
+        spelled_out.menu.keys = KeyOverrides::default();
+        assert_eq!(format!("{plain:?}"), format!("{spelled_out:?}"));
+    }
+
+    #[test]
+    fn a_table_s_prefix_is_its_own_or_the_default_one() {
+        let prefix: Prefix =
+            toml::from_str::<BTreeMap<String, Prefix>>("p = { default = \"main_\", users = \"shared_\" }")
+                .unwrap()
+                .remove("p")
+                .unwrap();
+        assert_eq!((prefix.apply("users"), prefix.apply("node")), ("shared_users".into(), "main_node".into()));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_with_the_place() {
+        let config =
+            |change: (&str, &str)| toml::from_str::<Config>(&EXAMPLE.replace(change.0, change.1)).unwrap().check();
+        assert!(config(("country_code = \"221\"", "country_code = \"+221\"")).unwrap_err().contains("country_code"));
+        assert!(config(("#charset = \"utf8mb4\"", "charset = \"latin1\"")).unwrap_err().contains("charset"));
+    }
+}

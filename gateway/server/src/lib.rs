@@ -2,9 +2,14 @@
 //!
 //! The rooms and who may know whom stand in `gateway/ARCHITECTURE.md`.
 
+pub mod blobs;
 pub mod catalogue;
 pub mod config;
 pub mod database;
+pub mod doctor;
 pub mod drupal;
 pub mod feed;
+pub mod gateway;
+pub mod http;
 pub mod migrations;
+pub mod refresh;

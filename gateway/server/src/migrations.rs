@@ -19,8 +19,10 @@ struct Migration {
 }
 
 /// The history of the schema; only ever added to.
-const MIGRATIONS: &[Migration] =
-    &[Migration { number: 1, name: "feed", sql: include_str!("../migrations/0001_feed.sql") }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { number: 1, name: "feed", sql: include_str!("../migrations/0001_feed.sql") },
+    Migration { number: 2, name: "blobs", sql: include_str!("../migrations/0002_blobs.sql") },
+];
 
 /// How long to wait, in seconds, while another gateway migrates.
 const LOCK_SECONDS: u32 = 60;

@@ -3,8 +3,10 @@
 //! Filled by [`crate::drupal`]; pure data, compact because a site may have a million programs. It says what Drupal's tables hold, not what
 //! the phone makes of it: that is the business of the rules beside it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+
+pub use super::partial::Partial;
 
 use super::Finding;
 
@@ -20,7 +22,9 @@ pub type Fid = u32;
 pub type Language = Arc<str>;
 
 /// A Drupal site's rows at one moment.
-#[derive(Clone, Debug, Default)]
+///
+/// Nodes and files are in B-trees: built from ascending keys they are full, while a hash table of a million nodes may be half empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Site {
     /// Names the field layout and configuration under which the nodes were read; another one needs another whole reading.
     pub layout: u64,
@@ -31,17 +35,17 @@ pub struct Site {
     /// The terms of the phone's vocabulary, those below *minimals* included.
     pub terms: HashMap<Tid, Term>,
     /// The nodes of the program types, phone messages included.
-    pub programs: HashMap<Nid, ProgramNode>,
+    pub programs: BTreeMap<Nid, ProgramNode>,
     /// The nodes that carry a category's sounds.
-    pub sounds: HashMap<Nid, SoundNode>,
+    pub sounds: BTreeMap<Nid, SoundNode>,
     /// The nodes that carry a prompt.
-    pub prompts: HashMap<Nid, PromptNode>,
+    pub prompts: BTreeMap<Nid, PromptNode>,
     /// The phone subscribers.
-    pub subscribers: HashMap<Nid, SubscriberNode>,
+    pub subscribers: BTreeMap<Nid, SubscriberNode>,
     /// fileframework's nodes of type `file`.
-    pub files: HashMap<Nid, FileNode>,
+    pub files: BTreeMap<Nid, FileNode>,
     /// The rows of `files` that nodes above refer to.
-    pub managed_files: HashMap<Fid, ManagedFile>,
+    pub managed_files: BTreeMap<Fid, ManagedFile>,
     /// What was seen while reading: missing tables, values of a strange type.
     pub notes: Vec<Finding>,
 }
@@ -101,7 +105,7 @@ pub struct Node {
 }
 
 /// Where a field or an attachment points.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FileRef {
     /// At a node of type `file` (fileframework: `file_cck` fields, `file_attachments`).
     Node(Nid),
@@ -212,7 +216,7 @@ pub enum AudioState {
 }
 
 /// What is known of Drupal's audio, without opening any.
-pub trait AudioIndex {
+pub trait AudioIndex: Send + Sync {
     /// What is known of the bytes at `source`.
     fn state(&self, source: &AudioSource) -> AudioState;
 }

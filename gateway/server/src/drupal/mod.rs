@@ -3,6 +3,22 @@
 //! It says what the tables hold ([`crate::catalogue::site`]) and where the bytes are ([`Storage`]); it decides nothing about what callers
 //! hear, opens no file and knows no HTTP.
 
+mod error;
+mod files;
+mod frame;
+mod layout;
+mod names;
+mod nodes;
+mod notes;
+mod php;
+mod reader;
+mod rights;
+mod session;
 mod storage;
+mod stores;
+mod values;
 
+pub use error::ReadError;
+pub use names::NameError;
+pub use reader::Reader;
 pub use storage::{Adapter, FilePath, Repository, Storage};

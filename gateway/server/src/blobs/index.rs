@@ -1,0 +1,544 @@
+//! The audio index in memory: what is known of every source of audio that the site names.
+//!
+//! It answers the catalogue without touching a disk, and hands the indexer what must be looked at. What it knows is kept in a table
+//! ([`super::table`]) and loaded at start; it opens no file itself.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::{Duration, Instant};
+
+use audiospread_protocol::Sha256Digest;
+use camino::{Utf8Path, Utf8PathBuf};
+use tokio::sync::{Notify, watch};
+
+use super::beneath::Facts;
+use super::record::{Condition, Entry, Home, Record, source_text};
+use crate::catalogue::site::{AudioIndex, AudioSource, AudioState};
+use crate::catalogue::{Finding, Severity, Subject};
+
+/// How far the index is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Sources that are known, the pending ones included.
+    pub known: u64,
+    /// Sources of which nothing is known yet.
+    pub pending: u64,
+    /// Sources that could not be looked at, or were being written, and whose time will come.
+    pub postponed: u64,
+    /// Grows whenever something was learnt: then [`Index::take_changed`] has something to tell.
+    pub generation: u64,
+}
+
+/// The audio index in memory.
+#[derive(Debug, Default)]
+pub struct Index {
+    state: RwLock<State>,
+    progress: watch::Sender<Progress>,
+    pub(super) work: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    records: Vec<Record>,
+    slots: HashMap<AudioSource, u32>,
+    /// The beginnings of the digests of what is ready: a set of pairs is a third of a map's size.
+    digests: BTreeSet<(u64, u32)>,
+    directories: Vec<Directory>,
+    queue: VecDeque<u32>,
+    later: BTreeMap<(Instant, u32), Option<Facts>>,
+    changed: BTreeSet<u32>,
+    pending: u64,
+    generation: u64,
+}
+
+#[derive(Debug)]
+struct Directory {
+    path: Utf8PathBuf,
+    /// How many files of it are ready and named by the site.
+    known: u64,
+}
+
+/// A source that is to be looked at.
+#[derive(Clone, Debug)]
+pub(super) struct Task {
+    pub(super) source: AudioSource,
+    /// What is known of it.
+    pub(super) entry: Entry,
+    /// The file as it was a while ago, if it was too young to be read then.
+    pub(super) seen: Option<Facts>,
+}
+
+impl Index {
+    /// Takes note of sources that the site names; returns how many were unknown. These are looked at soon.
+    pub fn want(&self, sources: impl IntoIterator<Item = AudioSource>) -> usize {
+        let mut state = self.write();
+        let before = state.records.len();
+        for source in sources {
+            state.want(source);
+        }
+        let new = state.records.len() - before;
+        self.publish(&state);
+        new
+    }
+
+    /// Like [`Index::want`], of *all* sources that the site names: what is not among them counts no longer when a directory is suspected to
+    /// have vanished as a whole, and is not looked after any more.
+    pub fn want_only(&self, sources: impl IntoIterator<Item = AudioSource>) -> usize {
+        let mut state = self.write();
+        for record in &mut state.records {
+            record.wanted = false;
+        }
+        for directory in &mut state.directories {
+            directory.known = 0;
+        }
+        let before = state.records.len();
+        for source in sources {
+            state.want(source);
+        }
+        let new = state.records.len() - before;
+        self.publish(&state);
+        new
+    }
+
+    /// Has sources looked at once more, before all others: those of nodes that somebody named.
+    pub fn recheck(&self, sources: impl IntoIterator<Item = AudioSource>) {
+        let mut state = self.write();
+        for source in sources {
+            if let Some(slot) = state.slots.get(&source).copied() {
+                state.enqueue(slot, true);
+            }
+        }
+        self.publish(&state);
+    }
+
+    /// Has sources looked at once more, when all others were.
+    pub(super) fn doubt(&self, sources: Vec<AudioSource>) {
+        let mut state = self.write();
+        for source in sources {
+            if let Some(slot) = state.slots.get(&source).copied() {
+                state.enqueue(slot, false);
+            }
+        }
+        self.publish(&state);
+    }
+
+    /// Has everything looked at once more that is of no use as it is: it may be elsewhere now.
+    pub(super) fn doubt_useless(&self) {
+        let mut state = self.write();
+        for slot in 0..u32::try_from(state.records.len()).unwrap_or(u32::MAX) {
+            let record = &state.records[slot as usize];
+            if record.wanted && !matches!(record.entry.condition, Condition::Ready(_)) {
+                state.enqueue(slot, false);
+            }
+        }
+        self.publish(&state);
+    }
+
+    /// The sources of which something new was learnt since the last call.
+    pub fn take_changed(&self) -> Vec<AudioSource> {
+        let mut state = self.write();
+        let changed = std::mem::take(&mut state.changed);
+        changed.into_iter().map(|slot| state.records[slot as usize].source.clone()).collect()
+    }
+
+    /// How far the index is.
+    pub fn progress(&self) -> Progress {
+        self.read().progress()
+    }
+
+    /// Follows the progress; each batch of what was learnt is a change.
+    pub fn watch(&self) -> watch::Receiver<Progress> {
+        self.progress.subscribe()
+    }
+
+    /// Files that are there and of no use: at most `limit`, for an editor to see.
+    pub fn findings(&self, limit: usize) -> Vec<Finding> {
+        let state = self.read();
+        let bad = state.records.iter().filter(|record| record.wanted).filter_map(|record| {
+            let name = source_text(&record.source);
+            let (code, message) = match record.entry.condition {
+                Condition::Corrupt => (
+                    "corrupt_blob",
+                    format!("The bytes of {name} are not those that its name promises: upload this audio again."),
+                ),
+                Condition::Unreadable => (
+                    "unreadable_file",
+                    format!(
+                        "The gateway's account may not read {name}: give it the right to read the files directory."
+                    ),
+                ),
+                _ => return None,
+            };
+            Some(Finding::new(code, Severity::Error, Subject::Site, message))
+        });
+        bad.take(limit).collect()
+    }
+
+    /// Puts in what the table has.
+    pub(super) fn restore(&self, source: AudioSource, directory: Option<&Utf8Path>, mut entry: Entry) {
+        let mut state = self.write();
+        if let Some(directory) = directory {
+            entry.home = state.directory(directory).map(Home::Directory);
+        }
+        let slot = state.insert(source);
+        state.set(slot, entry);
+        state.changed.clear();
+    }
+
+    /// The number by which a directory is known; absent if there are too many.
+    pub(super) fn directory(&self, path: &Utf8Path) -> Option<u16> {
+        let known = self.read().directories.iter().position(|directory| directory.path == path);
+        match known {
+            Some(number) => u16::try_from(number).ok(),
+            None => self.write().directory(path),
+        }
+    }
+
+    /// The path of a directory.
+    pub(super) fn directory_path(&self, number: u16) -> Option<Utf8PathBuf> {
+        self.read().directories.get(usize::from(number)).map(|directory| directory.path.clone())
+    }
+
+    /// How many files are known to be in a directory.
+    pub(super) fn known_in(&self, path: &Utf8Path) -> u64 {
+        self.read().directories.iter().find(|directory| directory.path == path).map_or(0, |directory| directory.known)
+    }
+
+    /// At most `size` of the files that are known to be in a directory, taken from all over the index.
+    pub(super) fn sample(&self, path: &Utf8Path, size: usize) -> Vec<AudioSource> {
+        let state = self.read();
+        let Some(number) = state.directories.iter().position(|directory| directory.path == path) else {
+            return Vec::new();
+        };
+        let count = state.records.len();
+        // A step that shares no divisor with the count meets every record; the golden ratio spreads the first ones.
+        let mut step = (count * 618 / 1000).max(1);
+        while gcd(step, count) != 1 {
+            step += 1;
+        }
+        let home = Some(Home::Directory(u16::try_from(number).unwrap_or(u16::MAX)));
+        let at = (0..count.min(4096)).scan(rand::random_range(0..count.max(1)), |at, _| {
+            *at = (*at + step) % count;
+            Some(&state.records[*at])
+        });
+        at.filter(|record| {
+            record.wanted && record.entry.home == home && matches!(record.entry.condition, Condition::Ready(_))
+        })
+        .map(|record| record.source.clone())
+        .take(size)
+        .collect()
+    }
+
+    /// The sources whose bytes have this digest.
+    pub(super) fn named(&self, sha256: &Sha256Digest) -> Vec<(AudioSource, Entry)> {
+        let state = self.read();
+        let beginning = beginning(sha256);
+        let slots = state.digests.range((beginning, 0)..=(beginning, u32::MAX));
+        slots
+            .map(|(_, slot)| &state.records[*slot as usize])
+            .filter(|record| matches!(record.entry.condition, Condition::Ready(audio) if audio.sha256 == *sha256))
+            .map(|record| (record.source.clone(), record.entry))
+            .collect()
+    }
+
+    /// The wanted among the `size` records from `from` on, and where to go on, unless that was the end.
+    pub(super) fn slice(&self, from: usize, size: usize) -> (Vec<(AudioSource, Entry)>, Option<usize>) {
+        let state = self.read();
+        let end = from.saturating_add(size).min(state.records.len());
+        let slice = state.records.get(from..end).unwrap_or_default();
+        let wanted = slice.iter().filter(|record| record.wanted && !record.queued);
+        let found = wanted.map(|record| (record.source.clone(), record.entry)).collect();
+        (found, (end < state.records.len()).then_some(end))
+    }
+
+    /// The next tasks, at most `size`; and if there are none, when the next one will be due.
+    pub(super) fn take_tasks(&self, size: usize) -> (Vec<Task>, Option<Instant>) {
+        let mut state = self.write();
+        let mut tasks = Vec::new();
+        let now = Instant::now();
+        while tasks.len() < size {
+            let due = state.later.first_key_value().is_some_and(|((at, _), _)| *at <= now);
+            let next = if due {
+                state.later.pop_first().map(|((_, slot), seen)| (slot, seen))
+            } else {
+                state.queue.pop_front().map(|slot| (slot, None))
+            };
+            let Some((slot, seen)) = next else { break };
+            let record = &mut state.records[slot as usize];
+            record.queued = false;
+            tasks.push(Task { source: record.source.clone(), entry: record.entry, seen });
+        }
+        (tasks, state.later.first_key_value().map(|((at, _), _)| *at))
+    }
+
+    /// Has a task done again after `delay`.
+    pub(super) fn postpone(&self, source: &AudioSource, seen: Option<Facts>, delay: Duration) {
+        let mut state = self.write();
+        let Some(slot) = state.slots.get(source).copied() else { return };
+        let record = &mut state.records[slot as usize];
+        if !record.queued {
+            record.queued = true;
+            state.later.insert((Instant::now() + delay, slot), seen);
+            self.progress.send_replace(state.progress());
+        }
+    }
+
+    /// Takes over what was found out.
+    pub(super) fn learn(&self, found: &[(AudioSource, Entry)]) {
+        let mut state = self.write();
+        for (source, entry) in found {
+            let slot = state.insert(source.clone());
+            state.set(slot, *entry);
+        }
+        state.generation += 1;
+        self.publish(&state);
+    }
+
+    fn publish(&self, state: &State) {
+        self.progress.send_replace(state.progress());
+        self.work.notify_one();
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        // Nothing panics while it holds the lock; if something did, the maps would still be good enough to serve audio from.
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl AudioIndex for Index {
+    fn state(&self, source: &AudioSource) -> AudioState {
+        let state = self.read();
+        state.slots.get(source).map_or(AudioState::Pending, |slot| state.records[*slot as usize].entry.state())
+    }
+}
+
+impl State {
+    fn progress(&self) -> Progress {
+        Progress {
+            known: self.records.len() as u64,
+            pending: self.pending,
+            postponed: self.later.len() as u64,
+            generation: self.generation,
+        }
+    }
+
+    fn want(&mut self, source: AudioSource) {
+        let before = self.records.len();
+        let slot = self.insert(source);
+        if self.records.len() > before {
+            self.enqueue(slot, false);
+        }
+        let record = &mut self.records[slot as usize];
+        if !std::mem::replace(&mut record.wanted, true) {
+            let entry = record.entry;
+            self.count(&entry, 1);
+        }
+    }
+
+    /// The slot of a source, made if need be; what is new is pending and not yet wanted.
+    fn insert(&mut self, source: AudioSource) -> u32 {
+        if let Some(slot) = self.slots.get(&source) {
+            return *slot;
+        }
+        // Four thousand million sources are four hundred gigabytes of index.
+        let slot = u32::try_from(self.records.len()).unwrap_or(u32::MAX);
+        self.records.push(Record { source: source.clone(), entry: Entry::PENDING, queued: false, wanted: false });
+        self.slots.insert(source, slot);
+        self.pending += 1;
+        slot
+    }
+
+    fn enqueue(&mut self, slot: u32, first: bool) {
+        let record = &mut self.records[slot as usize];
+        if std::mem::replace(&mut record.queued, true) {
+            return;
+        }
+        if first { self.queue.push_front(slot) } else { self.queue.push_back(slot) }
+    }
+
+    fn set(&mut self, slot: u32, entry: Entry) {
+        let record = &mut self.records[slot as usize];
+        let (before, wanted) = (std::mem::replace(&mut record.entry, entry), record.wanted);
+        if let Condition::Ready(audio) = before.condition {
+            self.digests.remove(&(beginning(&audio.sha256), slot));
+        }
+        if let Condition::Ready(audio) = entry.condition {
+            self.digests.insert((beginning(&audio.sha256), slot));
+        }
+        if wanted {
+            self.count(&before, -1);
+            self.count(&entry, 1);
+        }
+        self.pending -= u64::from(before.condition == Condition::Pending);
+        self.pending += u64::from(entry.condition == Condition::Pending);
+        if before.state() != entry.state() {
+            self.changed.insert(slot);
+        }
+    }
+
+    fn count(&mut self, entry: &Entry, by: i64) {
+        if let (Condition::Ready(_), Some(Home::Directory(number))) = (entry.condition, entry.home)
+            && let Some(directory) = self.directories.get_mut(usize::from(number))
+        {
+            directory.known = directory.known.saturating_add_signed(by);
+        }
+    }
+
+    fn directory(&mut self, path: &Utf8Path) -> Option<u16> {
+        let known = self.directories.iter().position(|directory| directory.path == path);
+        let number = known.unwrap_or_else(|| {
+            self.directories.push(Directory { path: path.to_owned(), known: 0 });
+            self.directories.len() - 1
+        });
+        u16::try_from(number).ok()
+    }
+}
+
+fn beginning(sha256: &Sha256Digest) -> u64 {
+    sha256.0.iter().take(8).fold(0, |sum, byte| sum << 8 | u64::from(*byte))
+}
+
+fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::measure::Mime;
+    use super::super::record::Audio;
+    use super::*;
+
+    fn source(number: u8) -> AudioSource {
+        AudioSource::Bitcache([number; 20])
+    }
+
+    fn ready(index: &Index, directory: &str, number: u8) -> Entry {
+        let audio = Audio { sha256: Sha256Digest([number; 32]), mime: Mime::Mpeg, duration_ms: 36 };
+        Entry {
+            condition: Condition::Ready(audio),
+            home: index.directory(directory.into()).map(Home::Directory),
+            facts: Facts { size: 72, mtime_ns: 1, inode: 2 },
+        }
+    }
+
+    #[test]
+    fn what_nobody_has_looked_at_is_pending_whether_it_is_known_or_not() {
+        let index = Index::default();
+        assert_eq!(index.state(&source(1)), AudioState::Pending);
+        assert_eq!(index.want([source(1), source(1), source(2)]), 2);
+        assert_eq!(index.want([source(1)]), 0);
+        assert_eq!(index.state(&source(1)), AudioState::Pending);
+        assert_eq!(index.progress(), Progress { known: 2, pending: 2, postponed: 0, generation: 0 });
+    }
+
+    #[test]
+    fn each_task_is_handed_out_once_and_those_of_named_nodes_first() {
+        let index = Index::default();
+        index.want([source(1), source(2)]);
+        index.learn(&[(source(3), Entry { condition: Condition::Missing, ..Entry::PENDING })]);
+        index.recheck([source(3), source(3), source(4)]);
+        let (tasks, due) = index.take_tasks(10);
+        assert_eq!(tasks.iter().map(|task| task.source.clone()).collect::<Vec<_>>(), [source(3), source(1), source(2)]);
+        assert_eq!(due, None);
+        assert!(index.take_tasks(10).0.is_empty());
+    }
+
+    #[test]
+    fn what_is_postponed_comes_when_its_time_has_come() {
+        let index = Index::default();
+        index.want([source(1)]);
+        index.take_tasks(1);
+        let seen = Some(Facts { size: 1, mtime_ns: 2, inode: 3 });
+        index.postpone(&source(1), seen, Duration::from_secs(3600));
+        let (tasks, due) = index.take_tasks(1);
+        assert!(tasks.is_empty() && due.is_some());
+        index.want([source(2)]);
+        index.take_tasks(1);
+        index.postpone(&source(2), seen, Duration::ZERO);
+        let (tasks, _) = index.take_tasks(9);
+        assert_eq!(tasks.len(), 1);
+        assert_eq!(tasks[0].seen, seen);
+        assert_eq!(index.progress().postponed, 1);
+    }
+
+    #[test]
+    fn only_wanted_files_count_as_known_in_a_directory() {
+        let index = Index::default();
+        index.learn(&[(source(1), ready(&index, "/a", 1)), (source(2), ready(&index, "/a", 2))]);
+        index.learn(&[(source(3), ready(&index, "/b", 3))]);
+        assert_eq!(index.known_in("/a".into()), 0);
+        index.want((1..=3).map(source));
+        assert_eq!((index.known_in("/a".into()), index.known_in("/b".into())), (2, 1));
+        index.learn(&[(source(2), Entry { condition: Condition::Missing, ..Entry::PENDING })]);
+        assert_eq!(index.known_in("/a".into()), 1);
+        index.learn(&[(source(2), ready(&index, "/b", 2))]);
+        assert_eq!((index.known_in("/a".into()), index.known_in("/b".into())), (1, 2));
+        index.want_only([source(3), source(3)]);
+        assert_eq!((index.known_in("/a".into()), index.known_in("/b".into())), (0, 1));
+    }
+
+    #[test]
+    fn a_sample_has_files_of_its_directory_and_each_once() {
+        let index = Index::default();
+        for number in 0..100 {
+            let directory = if number % 10 == 0 { "/rare" } else { "/common" };
+            index.learn(&[(source(number), ready(&index, directory, number))]);
+        }
+        index.want((0..100).map(source));
+        for _ in 0..20 {
+            let mut sample = index.sample("/rare".into(), 16);
+            sample.sort();
+            assert_eq!(sample, (0..100).step_by(10).map(source).collect::<Vec<_>>());
+            assert_eq!(index.sample("/common".into(), 16).len(), 16);
+        }
+        assert!(index.sample("/none".into(), 16).is_empty());
+        assert!(Index::default().sample("/a".into(), 16).is_empty());
+    }
+
+    #[test]
+    fn a_digest_leads_to_all_its_sources_and_to_no_others() {
+        let index = Index::default();
+        let (one, mut near) = (ready(&index, "/a", 1), ready(&index, "/a", 1));
+        if let Condition::Ready(audio) = &mut near.condition {
+            audio.sha256.0[31] = 0;
+        }
+        index.learn(&[(source(1), one), (source(2), one), (source(3), near)]);
+        let named = |digest: [u8; 32]| {
+            index.named(&Sha256Digest(digest)).into_iter().map(|(source, _)| source).collect::<Vec<_>>()
+        };
+        assert_eq!(named([1; 32]), [source(1), source(2)]);
+        index.learn(&[(source(1), ready(&index, "/a", 9))]);
+        assert_eq!(named([1; 32]), [source(2)]);
+        assert_eq!(named([9; 32]), [source(1)]);
+        assert!(named([2; 32]).is_empty());
+    }
+
+    #[test]
+    fn only_what_became_different_for_the_catalogue_is_told() {
+        let index = Index::default();
+        let entry = ready(&index, "/a", 1);
+        index.learn(&[(source(1), entry)]);
+        assert_eq!(index.take_changed(), [source(1)]);
+        let touched = Entry { facts: Facts { mtime_ns: 77, ..entry.facts }, ..entry };
+        index.learn(&[(source(1), touched)]);
+        assert_eq!(index.take_changed(), []);
+    }
+
+    #[test]
+    fn a_sweep_meets_every_wanted_source_once() {
+        let index = Index::default();
+        index.want((0..25).map(source));
+        index.take_tasks(25);
+        let (mut met, mut next) = (Vec::new(), Some(0));
+        while let Some(from) = next {
+            let (slice, following) = index.slice(from, 10);
+            met.extend(slice.into_iter().map(|(source, _)| source));
+            next = following;
+        }
+        assert_eq!(met, (0..25).map(source).collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,113 @@
+//! The gateway's own copies of audio that Drupal keeps in its database: files named by their SHA-256, in an object store.
+//!
+//! Bytes come in under a name of their own, and get the name of their digest when they are whole and on the disk: whoever finds that name
+//! finds all of them.
+
+use std::fs::File;
+use std::io;
+
+use audiospread_protocol::Sha256Digest;
+use camino::Utf8Path;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::{MultipartUpload, ObjectStoreExt};
+use uuid::Uuid;
+
+/// Where copies lie until they are whole.
+const INCOMING: &str = "incoming";
+
+/// Why the store refused.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The object store failed.
+    #[error("the gateway's copies of audio cannot be read or written: {0}")]
+    Store(#[from] object_store::Error),
+    /// Its directory cannot be made.
+    #[error("the directory for the gateway's copies of audio cannot be made: {0}")]
+    Directory(#[from] io::Error),
+}
+
+/// The gateway's own copies.
+#[derive(Debug)]
+pub(super) struct Store {
+    files: LocalFileSystem,
+}
+
+/// A copy that is being made.
+#[derive(Debug)]
+pub(super) struct Incoming {
+    path: Path,
+    upload: Box<dyn MultipartUpload>,
+}
+
+impl Store {
+    /// Opens the store below `data_dir` and removes what was left half made; of one `data_dir` one gateway at a time. Blocks.
+    pub(super) fn open(data_dir: &Utf8Path) -> Result<Self, StoreError> {
+        let directory = data_dir.join("blobs");
+        // The object store does not list what a crash left of its uploads.
+        match std::fs::remove_dir_all(directory.join(INCOMING)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+        std::fs::create_dir_all(&directory)?;
+        Ok(Self { files: LocalFileSystem::new_with_prefix(directory)?.with_fsync(true) })
+    }
+
+    /// Begins a copy.
+    pub(super) async fn begin(&self) -> Result<Incoming, StoreError> {
+        let path = Path::from(format!("{INCOMING}/{}", Uuid::new_v4().simple()));
+        let upload = self.files.put_multipart(&path).await?;
+        Ok(Incoming { path, upload })
+    }
+
+    /// Opens a copy whose bytes are all there. Blocks.
+    pub(super) fn read_incoming(&self, path: &Path) -> Result<File, StoreError> {
+        Ok(File::open(self.files.path_to_filesystem(path)?)?)
+    }
+
+    /// Gives a copy the name of its digest; it may have been there before.
+    pub(super) async fn keep(&self, path: &Path, sha256: &Sha256Digest) -> Result<(), StoreError> {
+        match self.files.copy_if_not_exists(path, &path_of(sha256)).await {
+            Ok(()) | Err(object_store::Error::AlreadyExists { .. }) => self.discard(path).await,
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Removes a copy that is of no use.
+    pub(super) async fn discard(&self, path: &Path) -> Result<(), StoreError> {
+        Ok(self.files.delete(path).await?)
+    }
+
+    /// Opens the blob of this name; absent if there is none. Blocks.
+    pub(super) fn blob(&self, sha256: &Sha256Digest) -> Result<Option<File>, StoreError> {
+        match File::open(self.files.path_to_filesystem(&path_of(sha256))?) {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+impl Incoming {
+    /// Adds a piece.
+    pub(super) async fn add(&mut self, piece: Vec<u8>) -> Result<(), StoreError> {
+        Ok(self.upload.put_part(piece.into()).await?)
+    }
+
+    /// Ends the copy: its bytes are on the disk then, under the path that is returned.
+    pub(super) async fn finish(mut self) -> Result<Path, StoreError> {
+        self.upload.complete().await?;
+        Ok(self.path)
+    }
+
+    /// Gives the copy up.
+    pub(super) async fn abort(mut self) -> Result<(), StoreError> {
+        Ok(self.upload.abort().await?)
+    }
+}
+
+/// The first digits are a directory: a million files in one is more than some file systems bear.
+fn path_of(sha256: &Sha256Digest) -> Path {
+    let name = sha256.to_hex();
+    Path::from(format!("sha256/{}/{name}", &name[..2]))
+}

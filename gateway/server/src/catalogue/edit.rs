@@ -1,0 +1,467 @@
+//! Which entities a change of some rows can touch: those have to be drafted again, and no others.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use audiospread_protocol::{EntityKey, Kind};
+
+use super::site::{AudioSource, Fid, FileNode, FileRef, ManagedFile, Nid, Tid};
+use super::{Catalogue, prompt};
+
+/// What a catalogue was before some of its rows were read again. See [`Catalogue::edit`].
+#[derive(Clone, Debug)]
+pub struct Edit {
+    nids: Vec<Nid>,
+    keys: BTreeSet<EntityKey>,
+    frame: u64,
+    half_saved_prompt: bool,
+    files: HashMap<FileRef, Option<u64>>,
+}
+
+/// Which entities have to be drafted again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Affected {
+    /// All that the site could have and all that is in the feed: terms, languages or settings are not what they were, or a prompt was seen
+    /// half saved, and nobody knows which it is. No further reading of Drupal is needed for it.
+    Everything,
+    /// These, which may be in the feed, come into it, or go.
+    Keys(BTreeSet<EntityKey>),
+}
+
+impl Catalogue<'_> {
+    /// Begins an edit: call it on the site as it is, then merge what was read again, then call [`Self::affected`] on the site as it is then.
+    ///
+    /// `nids` are all nodes that are read again: those named, and the file nodes that come along; `fids` the rows of `files` that come along.
+    pub fn edit(&self, nids: impl IntoIterator<Item = Nid>, fids: impl IntoIterator<Item = Fid>) -> Edit {
+        let nids: Vec<Nid> = nids.into_iter().collect();
+        let nodes = nids.iter().map(|&nid| FileRef::Node(nid));
+        let files =
+            nodes.chain(fids.into_iter().map(FileRef::Managed)).map(|file| (file, self.state_of(file))).collect();
+        let half_saved_prompt = self.has_half_saved_prompt(&nids);
+        Edit { keys: self.touched(&nids), nids, frame: self.frame(), half_saved_prompt, files }
+    }
+
+    /// What has to be drafted again once the rows of an edit were merged.
+    ///
+    /// Takes some steps for each program only if a file that was there or is there is not what it was.
+    pub fn affected(&self, edit: &Edit) -> Affected {
+        if edit.half_saved_prompt || self.has_half_saved_prompt(&edit.nids) || self.frame() != edit.frame {
+            return Affected::Everything;
+        }
+        let mut keys = edit.keys.clone();
+        keys.extend(self.touched(&edit.nids));
+        let changed = edit.files.iter().filter(|(file, before)| self.state_of(**file) != **before);
+        let changed: HashSet<FileRef> = changed.map(|(&file, _)| file).collect();
+        keys.extend(self.users_of(&changed));
+        Affected::Keys(keys)
+    }
+
+    /// The entities that have audio of one of these sources, to be drafted again when more, or something else, is known of its bytes.
+    pub fn users_of_audio(&self, sources: &HashSet<AudioSource>) -> BTreeSet<EntityKey> {
+        if sources.is_empty() {
+            return BTreeSet::new();
+        }
+        let nodes =
+            self.site.files.iter().filter(|(_, file)| file.source.as_ref().is_some_and(|s| sources.contains(s)));
+        let managed = self.site.managed_files.iter().filter(|(_, file)| sources.contains(&file.source));
+        let files = nodes.map(|(&nid, _)| FileRef::Node(nid)).chain(managed.map(|(&fid, _)| FileRef::Managed(fid)));
+        self.users_of(&files.collect())
+    }
+
+    /// The entities that these nodes are part of, or have a say in.
+    fn touched(&self, nids: &[Nid]) -> BTreeSet<EntityKey> {
+        let mut keys = BTreeSet::new();
+        for &nid in nids {
+            if self.site.programs.contains_key(&nid) {
+                keys.insert(EntityKey::numbered(Kind::Program, nid));
+            }
+            self.touched_by_sound(nid, &mut keys);
+            self.touched_by_prompt(nid, &mut keys);
+            self.touched_by_subscriber(nid, &mut keys);
+        }
+        keys
+    }
+
+    fn touched_by_sound(&self, nid: Nid, keys: &mut BTreeSet<EntityKey>) {
+        let Some(sound) = self.site.sounds.get(&nid) else { return };
+        let category = |tid: Tid| EntityKey::numbered(Kind::Category, tid);
+        if sound.node.complete {
+            keys.extend(
+                sound.node.terms.iter().filter(|&&tid| self.outline.is_category(tid)).map(|&tid| category(tid)),
+            );
+        } else {
+            keys.extend(self.outline.categories().map(|(tid, _)| category(tid)));
+        }
+    }
+
+    fn touched_by_prompt(&self, nid: Nid, keys: &mut BTreeSet<EntityKey>) {
+        if let Some(prompt) = self.site.prompts.get(&nid) {
+            for name in prompt::names(prompt, &self.outline) {
+                keys.extend(self.keys_of_prompt(&name));
+            }
+        }
+    }
+
+    fn touched_by_subscriber(&self, nid: Nid, keys: &mut BTreeSet<EntityKey>) {
+        let Some(subscriber) = self.site.subscribers.get(&nid) else { return };
+        let key = |nid: Nid| EntityKey::numbered(Kind::Subscriber, nid);
+        keys.insert(key(nid));
+        if subscriber.node.complete {
+            keys.extend(self.sharers(subscriber).map(key));
+        } else {
+            keys.extend(self.site.subscribers.keys().copied().map(key));
+        }
+    }
+
+    fn users_of(&self, files: &HashSet<FileRef>) -> BTreeSet<EntityKey> {
+        let mut keys = BTreeSet::new();
+        if files.is_empty() {
+            return keys;
+        }
+        let among = |file: &FileRef| files.contains(file);
+        for (&nid, program) in &self.site.programs {
+            if program.title.iter().chain(&program.body).chain(&program.attachments).any(among) {
+                keys.insert(EntityKey::numbered(Kind::Program, nid));
+            }
+        }
+        for (&nid, sound) in &self.site.sounds {
+            if sound.title.iter().chain(&sound.header).chain(&sound.footer).any(among) {
+                self.touched_by_sound(nid, &mut keys);
+            }
+        }
+        for (&nid, prompt) in &self.site.prompts {
+            if prompt.audio.iter().any(among) {
+                self.touched_by_prompt(nid, &mut keys);
+            }
+        }
+        keys
+    }
+
+    fn has_half_saved_prompt(&self, nids: &[Nid]) -> bool {
+        nids.iter().any(|nid| self.site.prompts.get(nid).is_some_and(|prompt| !prompt.node.complete))
+    }
+
+    /// Stands for all that every entity depends on.
+    fn frame(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        let mut terms: Vec<_> = self.site.terms.iter().collect();
+        terms.sort_unstable_by_key(|(tid, _)| **tid);
+        for (tid, term) in terms {
+            (tid, &term.name, &term.description, term.rank, &term.parents).hash(&mut hasher);
+        }
+        (&self.site.languages.default, &self.site.languages.enabled).hash(&mut hasher);
+        self.site.settings.to_string().hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// Stands for what a draft sees of a file; nothing if the file is not there.
+    fn state_of(&self, file: FileRef) -> Option<u64> {
+        let mut hasher = DefaultHasher::new();
+        match file {
+            FileRef::Node(nid) => {
+                let FileNode { vid: _, changed: _, published, complete, looks_like_audio, source } =
+                    self.site.files.get(&nid)?;
+                (published, complete, looks_like_audio, source).hash(&mut hasher);
+            }
+            FileRef::Managed(fid) => {
+                let ManagedFile { permanent, looks_like_audio, source } = self.site.managed_files.get(&fid)?;
+                (permanent, looks_like_audio, source).hash(&mut hasher);
+            }
+        }
+        Some(hasher.finish())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::super::sample::{Sample, blob, node, sound, term};
+    use super::super::site::{AudioState, Node, ProgramNode, PromptNode, Site, SoundNode, SubscriberNode};
+    use super::super::{Finding, Outcome, PromptName};
+    use super::*;
+
+    /// What is published, as bytes, and what is told of each entity.
+    #[derive(Clone, Debug, Default, PartialEq)]
+    struct Feed {
+        values: BTreeMap<EntityKey, Vec<u8>>,
+        findings: BTreeMap<EntityKey, Vec<Finding>>,
+    }
+
+    impl Feed {
+        fn redo(&mut self, catalogue: &Catalogue<'_>, keys: impl IntoIterator<Item = EntityKey>) {
+            for key in keys {
+                let draft = catalogue.draft(&key);
+                match draft.outcome {
+                    Outcome::Put(bytes) => drop(self.values.insert(key.clone(), bytes)),
+                    Outcome::Absent(_) => drop(self.values.remove(&key)),
+                    Outcome::Keep(_) => {}
+                }
+                if draft.findings.is_empty() {
+                    self.findings.remove(&key);
+                } else {
+                    self.findings.insert(key, draft.findings);
+                }
+            }
+        }
+
+        fn redo_all(&mut self, catalogue: &Catalogue<'_>) {
+            let known: BTreeSet<EntityKey> = self.values.keys().chain(self.findings.keys()).cloned().collect();
+            self.redo(catalogue, catalogue.keys().collect::<BTreeSet<_>>().union(&known).cloned());
+        }
+    }
+
+    fn option<S: Strategy>(values: S) -> impl Strategy<Value = Option<S::Value>>
+    where
+        S::Value: Clone,
+    {
+        prop::option::weighted(0.7, values)
+    }
+
+    fn any_file() -> impl Strategy<Value = Option<FileRef>> {
+        option(prop_oneof![(30u32..35).prop_map(FileRef::Node), (1u32..4).prop_map(FileRef::Managed)])
+    }
+
+    fn any_node() -> impl Strategy<Value = Node> {
+        let language = || prop::option::of(prop::sample::select(vec!["en", "fr", "wo"]));
+        let terms = prop::collection::btree_set(prop::sample::select(vec![1u32, 2, 3, 12, 13]), 0..3);
+        (prop::bool::weighted(0.8), prop::bool::weighted(0.85), language(), terms, 0u32..3).prop_map(
+            |(published, complete, language, terms, vid)| Node {
+                vid,
+                published,
+                complete,
+                language: language.map(Into::into),
+                ..node(1, &terms.into_iter().collect::<Vec<_>>())
+            },
+        )
+    }
+
+    fn any_program() -> impl Strategy<Value = ProgramNode> {
+        let attachments = prop::collection::vec(any_file(), 0..3);
+        (any_node(), any_file(), any_file(), attachments, 0i32..2).prop_map(
+            |(node, title, body, attachments, weight)| ProgramNode {
+                node,
+                title,
+                body,
+                attachments: attachments.into_iter().flatten().collect(),
+                weight,
+            },
+        )
+    }
+
+    fn any_sound() -> impl Strategy<Value = SoundNode> {
+        (any_node(), any_file(), any_file()).prop_map(|(node, title, header)| SoundNode {
+            node,
+            title,
+            header,
+            footer: None,
+        })
+    }
+
+    fn any_prompt() -> impl Strategy<Value = PromptNode> {
+        let key = option(prop::sample::select(vec!["welcome", "digit_1", "jingle", "no key"]));
+        (any_node(), key, any_file()).prop_map(|(node, key, audio)| PromptNode {
+            node,
+            key: key.map(Into::into),
+            audio,
+        })
+    }
+
+    fn any_subscriber() -> impl Strategy<Value = SubscriberNode> {
+        let numbers = vec!["0775550100", "+221775550100", "0775550101", "0775550102", "SIP/x"];
+        let numbers = prop::collection::vec(prop::sample::select(numbers), 0..3);
+        (any_node(), numbers, option(prop::sample::select(vec!["premium", "standard", "gold"]))).prop_map(
+            |(node, numbers, plan)| SubscriberNode {
+                node,
+                numbers: numbers.into_iter().map(Into::into).collect(),
+                plan: plan.map(Into::into),
+                balance_seconds: None,
+            },
+        )
+    }
+
+    fn any_file_node() -> impl Strategy<Value = FileNode> {
+        (prop::bool::weighted(0.8), prop::bool::weighted(0.9), prop::bool::weighted(0.8), option(30u32..36)).prop_map(
+            |(published, complete, looks_like_audio, source)| FileNode {
+                vid: 1,
+                published,
+                changed: 1,
+                complete,
+                looks_like_audio,
+                source: source.map(blob),
+            },
+        )
+    }
+
+    fn any_managed_file() -> impl Strategy<Value = ManagedFile> {
+        (prop::bool::weighted(0.8), prop::bool::weighted(0.8), 30u32..36).prop_map(
+            |(permanent, looks_like_audio, source)| ManagedFile { permanent, looks_like_audio, source: blob(source) },
+        )
+    }
+
+    fn some<T: std::fmt::Debug>(
+        ids: std::ops::Range<u32>,
+        rows: impl Strategy<Value = T>,
+    ) -> impl Strategy<Value = BTreeMap<u32, T>> {
+        prop::collection::btree_map(ids, rows, 0..5)
+    }
+
+    fn any_site() -> impl Strategy<Value = Site> {
+        let nodes = (
+            some(100..104, any_program()),
+            some(110..114, any_sound()),
+            some(120..124, any_prompt()),
+            some(130..134, any_subscriber()),
+        );
+        let files = (some(30..35, any_file_node()), some(1..4, any_managed_file()));
+        let frame = (prop::bool::weighted(0.1), prop::bool::weighted(0.1));
+        (nodes, files, frame).prop_map(|((programs, sounds, prompts, subscribers), (files, managed_files), frame)| {
+            let mut site = Site { programs, sounds, prompts, subscribers, files, managed_files, ..Sample::new().site };
+            if frame.0 {
+                site.terms.insert(2, term("Crops", 1, &[0, 13]));
+            }
+            if frame.1 {
+                site.settings = serde_json::json!({"languages": ["en", "fr", "wo"]});
+            }
+            site
+        })
+    }
+
+    /// A site that another one turns into where these rows are read again.
+    #[derive(Clone, Debug)]
+    struct Step {
+        site: Site,
+        rows: HashSet<u32>,
+        frame: bool,
+    }
+
+    fn any_step() -> impl Strategy<Value = Step> {
+        let rows = (prop_oneof![Just(1usize), Just(6)]).prop_flat_map(|count| {
+            let ids: Vec<u32> =
+                (1..4).chain(30..35).chain(100..104).chain(110..114).chain(120..124).chain(130..134).collect();
+            prop::collection::hash_set(prop::sample::select(ids), 1..=count)
+        });
+        (any_site(), rows, prop::bool::weighted(0.15)).prop_map(|(site, rows, frame)| Step { site, rows, frame })
+    }
+
+    fn take<T: Clone>(into: &mut BTreeMap<u32, T>, from: &BTreeMap<u32, T>, rows: &HashSet<u32>) {
+        for id in rows {
+            match from.get(id) {
+                Some(row) => drop(into.insert(*id, row.clone())),
+                None => drop(into.remove(id)),
+            }
+        }
+    }
+
+    impl Step {
+        fn merge_into(&self, site: &mut Site) {
+            take(&mut site.programs, &self.site.programs, &self.rows);
+            take(&mut site.sounds, &self.site.sounds, &self.rows);
+            take(&mut site.prompts, &self.site.prompts, &self.rows);
+            take(&mut site.subscribers, &self.site.subscribers, &self.rows);
+            take(&mut site.files, &self.site.files, &self.rows);
+            take(&mut site.managed_files, &self.site.managed_files, &self.rows);
+            if self.frame {
+                site.terms.clone_from(&self.site.terms);
+                site.settings.clone_from(&self.site.settings);
+            }
+        }
+    }
+
+    fn begin(site: Site) -> Sample {
+        let mut sample = Sample { site, ..Sample::new() };
+        sample.packs.insert("en", PromptName::new("home", "welcome"), sound("en"));
+        sample.audio.0.insert(blob(33), AudioState::Pending);
+        sample.audio.0.insert(blob(34), AudioState::Missing);
+        sample
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(600))]
+
+        #[test]
+        fn redoing_what_an_edit_affects_gives_what_redoing_all_gives(
+            site in any_site(),
+            steps in prop::collection::vec(any_step(), 1..6),
+        ) {
+            let mut sample = begin(site);
+            let mut whole = Feed::default();
+            whole.redo_all(&sample.catalogue());
+            let mut incremental = whole.clone();
+            for step in steps {
+                let (fids, nids): (Vec<u32>, Vec<u32>) = step.rows.iter().partition(|&&id| id < 30);
+                let edit = sample.catalogue().edit(nids, fids);
+                step.merge_into(&mut sample.site);
+                let catalogue = sample.catalogue();
+                match catalogue.affected(&edit) {
+                    Affected::Everything => incremental.redo_all(&catalogue),
+                    Affected::Keys(keys) => incremental.redo(&catalogue, keys),
+                }
+                whole.redo_all(&catalogue);
+                prop_assert_eq!(&incremental, &whole);
+            }
+        }
+
+        #[test]
+        fn each_key_is_named_once_is_covered_and_is_drafted_alike_each_time(site in any_site()) {
+            let sample = begin(site);
+            let catalogue = sample.catalogue();
+            let keys: Vec<EntityKey> = catalogue.keys().collect();
+            prop_assert_eq!(keys.iter().collect::<BTreeSet<_>>().len(), keys.len());
+            for key in &keys {
+                prop_assert!(catalogue.covers(key), "{}", key);
+                prop_assert_eq!(catalogue.draft(key), sample.catalogue().draft(key));
+            }
+            prop_assert_eq!(catalogue.site_findings(&HashMap::new()), sample.catalogue().site_findings(&HashMap::new()));
+        }
+
+        #[test]
+        fn what_is_learnt_of_audio_changes_only_its_users(site in any_site(), source in 30u32..35) {
+            let mut sample = begin(site);
+            let mut whole = Feed::default();
+            whole.redo_all(&sample.catalogue());
+            let mut incremental = whole.clone();
+            sample.audio.0.insert(blob(source), AudioState::NotAudio);
+            let catalogue = sample.catalogue();
+            incremental.redo(&catalogue, catalogue.users_of_audio(&HashSet::from([blob(source)])));
+            whole.redo_all(&catalogue);
+            prop_assert_eq!(incremental, whole);
+        }
+    }
+
+    #[test]
+    fn a_file_that_was_only_saved_again_leads_to_no_other_entity() {
+        let mut sample = Sample::new();
+        let shared = sample.file(500);
+        for nid in [100, 200] {
+            sample.program(nid).body = Some(shared);
+        }
+        let edit = sample.catalogue().edit([100, 500], []);
+        sample.site.files.get_mut(&500).unwrap().changed += 60;
+        let key = |nid| EntityKey::numbered(Kind::Program, nid);
+        assert_eq!(sample.catalogue().affected(&edit), Affected::Keys([key(100)].into()));
+        sample.site.files.get_mut(&500).unwrap().source = Some(blob(501));
+        assert_eq!(sample.catalogue().affected(&edit), Affected::Keys([key(100), key(200)].into()));
+    }
+
+    #[test]
+    fn a_change_of_terms_languages_or_settings_affects_everything() {
+        type Change = fn(&mut Site);
+        let changes: [Change; 5] = [
+            |site| drop(site.terms.remove(&3)),
+            |site| site.terms.get_mut(&3).unwrap().rank = 90,
+            |site| site.terms.get_mut(&3).unwrap().description = "new".into(),
+            |site| site.languages.enabled.push("wo".into()),
+            |site| site.settings = serde_json::json!({"menu_page_size": 5}),
+        ];
+        for change in changes {
+            let mut sample = Sample::new();
+            let edit = sample.catalogue().edit([], []);
+            assert_eq!(sample.catalogue().affected(&edit), Affected::Keys(BTreeSet::new()));
+            change(&mut sample.site);
+            assert_eq!(sample.catalogue().affected(&edit), Affected::Everything);
+        }
+    }
+}

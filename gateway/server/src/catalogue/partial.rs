@@ -1,0 +1,133 @@
+//! Rows that were read again, put in the place of the old ones.
+
+use std::collections::BTreeSet;
+
+use super::Subject;
+use super::site::{Fid, FileRef, Nid, ProgramNode, PromptNode, Site, SoundNode};
+
+/// Some of a site's nodes, the files that they point at, and all that is small and holds for the whole site, at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Partial {
+    /// As [`Site::layout`]: rows that were read under another one do not belong together.
+    pub layout: u64,
+    /// The nodes that were asked for, ascending.
+    named: Vec<Nid>,
+    /// The files that they were seen to point at, ascending.
+    pointed_at: Vec<FileRef>,
+    /// The rows that were there.
+    rows: Site,
+}
+
+impl FileRef {
+    /// The node of type `file`.
+    pub const fn nid(self) -> Option<Nid> {
+        match self {
+            Self::Node(nid) => Some(nid),
+            Self::Managed(_) => None,
+        }
+    }
+
+    /// The row of `files`.
+    pub const fn fid(self) -> Option<Fid> {
+        match self {
+            Self::Node(_) => None,
+            Self::Managed(fid) => Some(fid),
+        }
+    }
+}
+
+impl ProgramNode {
+    /// All files that it points at.
+    pub fn files(&self) -> impl Iterator<Item = FileRef> {
+        [self.title, self.body].into_iter().flatten().chain(self.attachments.iter().copied())
+    }
+}
+
+impl SoundNode {
+    /// All files that it points at.
+    pub fn files(&self) -> impl Iterator<Item = FileRef> {
+        [self.title, self.header, self.footer].into_iter().flatten()
+    }
+}
+
+impl PromptNode {
+    /// All files that it points at.
+    pub fn files(&self) -> impl Iterator<Item = FileRef> {
+        self.audio.into_iter()
+    }
+}
+
+impl Partial {
+    /// What was found of the nodes `named` and of the files that they point at, both ascending.
+    pub fn new(named: Vec<Nid>, pointed_at: Vec<FileRef>, rows: Site) -> Self {
+        Self { layout: rows.layout, named, pointed_at, rows }
+    }
+
+    /// All nodes that were read, whether they were there or not.
+    pub fn nids(&self) -> impl Iterator<Item = Nid> {
+        self.named.iter().copied().chain(self.pointed_at.iter().filter_map(|file| file.nid()))
+    }
+
+    /// All rows of `files` that were read, whether they were there or not.
+    pub fn fids(&self) -> impl Iterator<Item = Fid> {
+        self.pointed_at.iter().filter_map(|file| file.fid())
+    }
+}
+
+impl Site {
+    /// Puts rows that were read again in the place of the old ones. The result is what a whole reading would have given, if only the nodes
+    /// that were asked for have changed; both must have been read under one [`Site::layout`].
+    pub fn merge(&mut self, partial: Partial) {
+        let Partial { named, pointed_at, rows, .. } = partial;
+        let mut left: BTreeSet<Fid> = BTreeSet::new();
+        for nid in &named {
+            left.extend(self.programs.remove(nid).iter().flat_map(ProgramNode::files).filter_map(FileRef::fid));
+            left.extend(self.sounds.remove(nid).iter().flat_map(SoundNode::files).filter_map(FileRef::fid));
+            left.extend(self.prompts.remove(nid).iter().flat_map(PromptNode::files).filter_map(FileRef::fid));
+            self.subscribers.remove(nid);
+            self.files.remove(nid);
+        }
+        for file in pointed_at {
+            match file {
+                FileRef::Node(nid) => {
+                    self.files.remove(&nid);
+                }
+                FileRef::Managed(fid) => {
+                    self.managed_files.remove(&fid);
+                    left.remove(&fid);
+                }
+            }
+        }
+        self.programs.extend(rows.programs);
+        self.sounds.extend(rows.sounds);
+        self.prompts.extend(rows.prompts);
+        self.subscribers.extend(rows.subscribers);
+        self.files.extend(rows.files);
+        self.managed_files.extend(rows.managed_files);
+        self.forget_unused(left);
+
+        self.languages = rows.languages;
+        self.settings = rows.settings;
+        self.terms = rows.terms;
+        self.notes.retain(|note| matches!(note.subject, Subject::Node(nid) if named.binary_search(&nid).is_err()));
+        self.notes.extend(rows.notes);
+        self.notes.sort();
+        self.notes.dedup();
+    }
+
+    /// Drops those of these rows of `files` that no node points at any more.
+    fn forget_unused(&mut self, mut fids: BTreeSet<Fid>) {
+        if fids.is_empty() {
+            return;
+        }
+        let programs = self.programs.values().flat_map(ProgramNode::files);
+        let sounds = self.sounds.values().flat_map(SoundNode::files);
+        let prompts = self.prompts.values().flat_map(PromptNode::files);
+        for fid in programs.chain(sounds).chain(prompts).filter_map(FileRef::fid) {
+            fids.remove(&fid);
+        }
+        for fid in fids {
+            self.managed_files.remove(&fid);
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! The doctor: looks for what can go wrong on the Drupal host, and says what to do about it.
+//!
+//! It reads and changes nothing but the gateway's own database, which it brings to this program's schema as a start of the gateway would.
+
+use std::net::TcpListener;
+
+use camino::Utf8Path;
+use serde::Serialize;
+
+use crate::blobs::{Blobs, load_packs};
+use crate::config::Config;
+use crate::drupal::Reader;
+use crate::feed::Store;
+use crate::http::tokens::Tokens;
+use crate::{database, gateway};
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// What was looked at.
+    pub what: &'static str,
+    /// How it is.
+    pub verdict: Verdict,
+    /// What was seen; where it is not good, what to do.
+    pub message: String,
+}
+
+/// How something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// As it should be.
+    Good,
+    /// It works, and somebody should look at it.
+    Doubtful,
+    /// It does not work.
+    Bad,
+}
+
+/// Looks at everything that a gateway with this configuration needs.
+pub async fn examine(path: &Utf8Path) -> Vec<Check> {
+    let config = match Config::load(path) {
+        Ok(config) => config,
+        Err(error) => return vec![check("configuration", Verdict::Bad, error.to_string())],
+    };
+    let mut checks = vec![check("configuration", Verdict::Good, format!("{path} is well formed"))];
+    checks.push(judge("tokens", Tokens::load(config.tokens_file.clone()), |_| {
+        format!("{} is well formed", config.tokens_file)
+    }));
+    checks.push(secrets(&config));
+    checks.push(address(&config));
+    examine_packs(&config, &mut checks);
+    examine_drupal(&config, &mut checks).await;
+    checks
+}
+
+fn check(what: &'static str, verdict: Verdict, message: impl Into<String>) -> Check {
+    Check { what, verdict, message: message.into() }
+}
+
+fn judge<T, E: std::fmt::Display>(what: &'static str, outcome: Result<T, E>, good: impl FnOnce(T) -> String) -> Check {
+    match outcome {
+        Ok(value) => check(what, Verdict::Good, good(value)),
+        Err(error) => check(what, Verdict::Bad, error.to_string()),
+    }
+}
+
+/// Whether others on this host can read the passwords.
+fn secrets(config: &Config) -> Check {
+    use std::os::unix::fs::PermissionsExt;
+
+    let files = [config.drupal.password_file.as_ref(), config.database.password_file.as_ref()];
+    let open = files
+        .into_iter()
+        .flatten()
+        .find(|file| std::fs::metadata(file).is_ok_and(|metadata| metadata.permissions().mode() & 0o007 != 0));
+    match open {
+        Some(file) => {
+            check("passwords", Verdict::Doubtful, format!("{file} can be read by everybody here: chmod 640 {file}"))
+        }
+        None => check("passwords", Verdict::Good, "no password can be read by everybody here"),
+    }
+}
+
+fn address(config: &Config) -> Check {
+    match TcpListener::bind(config.listen) {
+        Ok(_) => check("address", Verdict::Good, format!("{} is free", config.listen)),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => check(
+            "address",
+            Verdict::Doubtful,
+            format!("{} is in use: good if it is the gateway that runs, else choose another (listen)", config.listen),
+        ),
+        Err(error) => check("address", Verdict::Bad, format!("cannot listen on {}: {error}", config.listen)),
+    }
+}
+
+fn examine_packs(config: &Config, checks: &mut Vec<Check>) {
+    match load_packs(&config.packs_dir) {
+        Err(error) => checks.push(check("language packs", Verdict::Bad, error.to_string())),
+        Ok(packs) if !packs.findings.is_empty() => {
+            checks.extend(
+                packs.findings.iter().map(|finding| check("language packs", Verdict::Doubtful, &*finding.message)),
+            );
+        }
+        Ok(packs) => {
+            let (sounds, prompts) = (packs.packs.sounds().count(), packs.packs.names().len());
+            checks.push(check("language packs", Verdict::Good, format!("{sounds} sounds for {prompts} prompts")));
+        }
+    }
+}
+
+async fn examine_drupal(config: &Config, checks: &mut Vec<Check>) {
+    let reader = match Reader::new(config) {
+        Ok(reader) => reader,
+        Err(error) => return checks.push(check("Drupal's database", Verdict::Bad, error.to_string())),
+    };
+    match reader.rights_beyond_select().await {
+        Err(error) => return checks.push(check("Drupal's database", Verdict::Bad, error.to_string())),
+        Ok(rights) if rights.is_empty() => {
+            checks.push(check(
+                "account",
+                Verdict::Good,
+                "the account may SELECT in Drupal's database and nothing else",
+            ));
+        }
+        Ok(rights) => checks.push(check(
+            "account",
+            Verdict::Doubtful,
+            format!("the account may do more than SELECT ({}): give the gateway one of its own", rights.join(", ")),
+        )),
+    }
+    match reader.read_all().await {
+        Err(error) => checks.push(check("Drupal's tables", Verdict::Bad, error.to_string())),
+        Ok(site) => {
+            checks.push(check(
+                "Drupal's tables",
+                Verdict::Good,
+                format!(
+                    "{} programs, {} terms, {} prompts, {} subscribers, published or not",
+                    site.programs.len(),
+                    site.terms.len(),
+                    site.prompts.len(),
+                    site.subscribers.len()
+                ),
+            ));
+            checks.extend(site.notes.iter().map(|note| check("Drupal's tables", Verdict::Doubtful, &*note.message)));
+        }
+    }
+    examine_own(config, reader, checks).await;
+}
+
+/// The gateway's own database and storage, and Drupal's files.
+async fn examine_own(config: &Config, reader: Reader, checks: &mut Vec<Check>) {
+    let store: Result<Store, _> = gateway::open_feed(config).await;
+    match &store {
+        Err(error) => return checks.push(check("own database", Verdict::Bad, error.to_string())),
+        Ok(store) => match store.hold().await {
+            Ok(None) => checks.push(check("own database", Verdict::Good, "can be used, and no refresh is held")),
+            Ok(Some(_)) => checks.push(check(
+                "own database",
+                Verdict::Doubtful,
+                "a refresh is held, since it would remove much: see `audiospread feed --findings`",
+            )),
+            Err(error) => checks.push(check("own database", Verdict::Bad, error.to_string())),
+        },
+    }
+    let storage = match reader.read_storage().await {
+        Ok(storage) => storage,
+        Err(error) => return checks.push(check("Drupal's files", Verdict::Bad, error.to_string())),
+    };
+    let opened = async {
+        let packs = load_packs(&config.packs_dir).map_err(|error| error.to_string())?;
+        let pool = config.database.opts().map_err(|error| error.to_string())?;
+        let pool = database::own_pool(pool, 2).map_err(|error| error.to_string())?;
+        let blobs =
+            Blobs::open_index(pool, reader, &config.data_dir, packs.sounds).await.map_err(|error| error.to_string())?;
+        blobs.check_storage(storage.clone()).await.map_err(|error| error.to_string())
+    };
+    checks.push(judge("Drupal's files", opened.await, |()| format!("{} can be read", storage.files())));
+}

@@ -1,0 +1,131 @@
+//! A running gateway: the rooms put together, started, and stopped.
+//!
+//! It decides nothing; which room does what stands in `gateway/ARCHITECTURE.md`.
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use camino::Utf8PathBuf;
+use tokio::task::JoinSet;
+
+use crate::blobs::{Blobs, BlobsError, PackError, load_packs};
+use crate::catalogue::Rules;
+use crate::config::{Config, ConfigError};
+use crate::drupal::{ReadError, Reader};
+use crate::feed::{Feed, FeedError, Store};
+use crate::http::tokens::{Tokens, TokensError};
+use crate::refresh::{self, Handle, Refresher};
+use crate::{database, http};
+
+/// Connections to the gateway's own database: some for readers of the feed, one for the refresh, one for the indexer.
+const OWN_CONNECTIONS: usize = 12;
+
+/// Why a gateway does not start, or stops.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The file with the tokens cannot be used.
+    #[error(transparent)]
+    Tokens(#[from] TokensError),
+    /// The language packs cannot be used.
+    #[error(transparent)]
+    Packs(#[from] PackError),
+    /// The gateway's own database.
+    #[error(transparent)]
+    Feed(#[from] FeedError),
+    /// How to connect to Drupal's database.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The audio index.
+    #[error(transparent)]
+    Blobs(#[from] BlobsError),
+    /// The address cannot be listened on.
+    #[error(
+        "cannot listen on {address}: {source}; choose another address in the configuration (listen), or stop what uses it"
+    )]
+    Listen {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The directory for what is the gateway's own.
+    #[error("cannot make {path} (data_dir): {source}")]
+    DataDir {
+        /// The directory.
+        path: Utf8PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A pool of connections cannot be made.
+    #[error("cannot make a pool of connections: {0}")]
+    Pool(#[from] deadpool::managed::BuildError),
+    /// Answering failed as a whole.
+    #[error("the gateway cannot answer any more: {0}")]
+    Serve(#[source] io::Error),
+}
+
+impl GatewayError {
+    /// Whether the configuration is to be changed, rather than something mended.
+    pub const fn is_of_configuration(&self) -> bool {
+        matches!(self, Self::Config(_) | Self::Read(_) | Self::Tokens(_) | Self::Packs(_))
+    }
+}
+
+/// Opens the feed in the gateway's own database.
+///
+/// # Errors
+/// If the database cannot be reached or is not of this program's schema.
+pub async fn open_feed(config: &Config) -> Result<Store, GatewayError> {
+    let pool = database::own_pool(config.database.opts()?, OWN_CONNECTIONS)?;
+    Ok(Store::open(pool).await?)
+}
+
+/// Runs a gateway until `stop`.
+///
+/// # Errors
+/// [`GatewayError`], which says what to do. What can come back by itself, such as a database that is away, is no error after the start.
+pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), GatewayError> {
+    let tokens = Tokens::load(config.tokens_file.clone())?;
+    let packs = load_packs(&config.packs_dir)?;
+    let listener =
+        TcpListener::bind(config.listen).map_err(|source| GatewayError::Listen { address: config.listen, source })?;
+    std::fs::create_dir_all(&config.data_dir)
+        .map_err(|source| GatewayError::DataDir { path: config.data_dir.clone(), source })?;
+
+    let own = database::own_pool(config.database.opts()?, OWN_CONNECTIONS)?;
+    let feed = Arc::new(Feed::start(Store::open(own.clone()).await?, &config.data_dir, &config.feed).await?);
+    let reader = Reader::new(&config)?;
+    let blobs = Arc::new(Blobs::open_index(own, reader.clone(), &config.data_dir, packs.sounds).await?);
+
+    let (handle, requests) = Handle::new();
+    let refresher = Refresher::new(
+        reader,
+        feed.clone(),
+        blobs.clone(),
+        (Rules::new(&config), packs.packs),
+        packs.findings,
+        &config,
+    );
+    let mut background = JoinSet::new();
+    background.spawn(refresh::run(refresher, requests, Duration::from_secs(config.drupal.refresh_seconds.max(1))));
+    background.spawn({
+        let blobs = blobs.clone();
+        async move { blobs.run_indexer().await }
+    });
+    background.spawn({
+        let blobs = blobs.clone();
+        async move { blobs.run_sweep().await }
+    });
+
+    let address = listener.local_addr().unwrap_or(config.listen);
+    let server = http::serve(http::State::new(tokens, feed, blobs, handle), listener).map_err(GatewayError::Serve)?;
+    tracing::info!(%address, "the gateway answers");
+    let ended = server.run_until(stop).await.map_err(GatewayError::Serve);
+    background.shutdown().await;
+    ended
+}

@@ -1,0 +1,214 @@
+//! The contract as OpenAPI 3.1, made from the handlers and their types.
+//!
+//! The operations are described where they are handled; here they are put together, with what is the same for many of them: the problems,
+//! the tokens, and a `HEAD` for each `GET`.
+
+use std::collections::BTreeMap;
+
+use audiospread_protocol::{
+    AudioRef, Category, CategorySounds, DeleteReason, End, Keys, Kind, Plan, Problem, ProblemCode, Program,
+    ProgramAudio, Prompt, PromptSource, Settings, Subscriber,
+};
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{
+    ContentBuilder, InfoBuilder, KnownFormat, License, ObjectBuilder, OpenApi as Document, Ref, RefOr, Response,
+    ResponseBuilder, SchemaFormat, Type,
+};
+use utoipa::{IntoResponses, OpenApi};
+
+use super::{blobs, docs, events, feed, findings, health, problems, refresh};
+
+/// The contract as it is committed and served.
+pub(super) const COMMITTED: &str = include_str!("../../../../openapi/audiospread-v1.json");
+
+const DESCRIPTION: &str = "\
+What a phone server asks of the gateway beside Drupal: the versioned feed of what is on the phone, and audio by digest.
+
+A token comes as `Authorization: Bearer TOKEN`, or as the password of `Authorization: Basic`. Every error is a problem (RFC 9457) whose \
+`type` names its code and whose `detail` says what to do. Conventions, the table of problems and the rule of the digest stand in \
+`openapi/README.md` of the source.";
+
+#[derive(OpenApi)]
+#[openapi(
+    paths(
+        feed::get, events::get, blobs::get, findings::get, refresh::post, health::status, health::alive, health::ready,
+        health::metrics, docs::document, docs::page, docs::part
+    ),
+    components(schemas(
+        AudioRef, Category, CategorySounds, DeleteReason, End, Keys, Kind, Plan, Problem, Program, ProgramAudio, Prompt,
+        PromptSource, Settings, Subscriber, feed::FeedLine
+    )),
+    tags(
+        (name = "feed", description = "What is on the phone, as numbered changes."),
+        (name = "blobs", description = "Audio, named by the SHA-256 of its bytes."),
+        (name = "operation", description = "How the gateway is doing, and what editors should know."),
+        (name = "contract", description = "This document.")
+    )
+)]
+struct Operations;
+
+/// The contract: pretty JSON with a line feed at its end.
+///
+/// # Errors
+/// Only if the document cannot be written as JSON, which would be a fault of this program.
+pub fn document() -> Result<String, serde_json::Error> {
+    let mut document = Operations::openapi();
+    document.info = InfoBuilder::new()
+        .title("AudioSpread gateway")
+        .version("1.0.0")
+        .description(Some(DESCRIPTION))
+        .license(Some(license()))
+        .build();
+    add_security_schemes(&mut document);
+    add_heads(&mut document);
+    Ok(document.to_pretty_json()? + "\n")
+}
+
+fn license() -> License {
+    let mut license = License::new("MIT OR Apache-2.0");
+    license.identifier = Some("MIT OR Apache-2.0".into());
+    license
+}
+
+fn add_security_schemes(document: &mut Document) {
+    let components = document.components.get_or_insert_default();
+    for (name, scheme, description) in [
+        (
+            "bearer",
+            HttpAuthScheme::Bearer,
+            "The token of a phone server. The roles listed with an operation are scopes of the token.",
+        ),
+        (
+            "basic",
+            HttpAuthScheme::Basic,
+            "The token as the password, with any name, for clients that can send nothing else.",
+        ),
+    ] {
+        let scheme = HttpBuilder::new().scheme(scheme).description(Some(description)).build();
+        components.security_schemes.insert(name.into(), RefOr::T(SecurityScheme::Http(scheme)));
+    }
+}
+
+/// Each `GET` is also answered as `HEAD`: the same headers, no body.
+fn add_heads(document: &mut Document) {
+    for item in document.paths.paths.values_mut() {
+        item.head = item.get.as_ref().map(head_of);
+    }
+}
+
+fn head_of(get: &Operation) -> Operation {
+    let mut head = get.clone();
+    head.operation_id = get.operation_id.as_ref().map(|id| id.replacen("get_", "head_", 1));
+    head.summary = get.summary.as_ref().map(|summary| format!("{summary}: the headers alone"));
+    for response in head.responses.responses.values_mut() {
+        if let RefOr::T(response) = response {
+            response.content.clear();
+        }
+    }
+    head
+}
+
+macro_rules! refusals {
+    ($($(#[$doc:meta])+ $name:ident = [$($code:ident),+];)+) => {$(
+        $(#[$doc])+
+        pub(super) struct $name;
+
+        impl IntoResponses for $name {
+            fn responses() -> BTreeMap<String, RefOr<Response>> {
+                refused(&[$(ProblemCode::$code),+])
+            }
+        }
+    )+};
+}
+
+refusals! {
+    /// The token is missing, unknown, or lacks the scope.
+    NotAllowed = [Unauthorized, Forbidden];
+    /// The request is malformed.
+    Malformed = [BadRequest];
+    /// There is no such thing.
+    Unknown = [NotFound];
+    /// A fault of the gateway's.
+    Faulty = [Internal];
+    /// Something the gateway needs is away.
+    Away = [Internal, Unavailable];
+    /// The feed cannot be read from where the client stands, or not yet.
+    FeedRefused = [NotAcceptable, TakeSnapshot, Internal, Unavailable, SnapshotPending];
+    /// The feed cannot be followed from where the client stands.
+    FollowingRefused = [TakeSnapshot, TooManyRequests, Internal, Unavailable];
+    /// Too many readers wait with one token.
+    Crowded = [TooManyRequests];
+    /// The range lies outside.
+    Outside = [RangeNotSatisfiable];
+    /// The body is not accepted.
+    BodyRefused = [BadRequest, TooLarge, UnsupportedMediaType];
+}
+
+/// The responses with these problems; those of one status are one response.
+fn refused(codes: &[ProblemCode]) -> BTreeMap<String, RefOr<Response>> {
+    let mut by_status: BTreeMap<u16, Vec<ProblemCode>> = BTreeMap::new();
+    for code in codes {
+        by_status.entry(code.status()).or_default().push(*code);
+    }
+    by_status.into_iter().map(|(status, codes)| (status.to_string(), RefOr::T(refusal(status, &codes)))).collect()
+}
+
+fn refusal(status: u16, codes: &[ProblemCode]) -> Response {
+    let described: Vec<_> = codes.iter().map(|code| format!("`{}`: {}.", code.code(), code.title())).collect();
+    let example = codes.first().map(|code| code.problem(example_detail(*code)));
+    let content = ContentBuilder::new()
+        .schema(Some(Ref::from_schema_name("Problem")))
+        .example(example.and_then(|problem| serde_json::to_value(problem).ok()))
+        .build();
+    let mut response = ResponseBuilder::new().description(described.join(" ")).content(problems::PROBLEM_JSON, content);
+    if matches!(status, 429 | 503) {
+        let seconds =
+            ObjectBuilder::new().schema_type(Type::Integer).format(Some(SchemaFormat::KnownFormat(KnownFormat::Int32)));
+        response = response.header(
+            "Retry-After",
+            HeaderBuilder::new().schema(Some(seconds)).description(Some("Seconds to wait.")).build(),
+        );
+    }
+    if matches!(status, 401 | 403) {
+        let challenge = ObjectBuilder::new().schema_type(Type::String);
+        response = response.header(
+            "WWW-Authenticate",
+            HeaderBuilder::new()
+                .schema(Some(challenge))
+                .description(Some("How to authenticate, and with which scope."))
+                .build(),
+        );
+    }
+    if status == 416 {
+        let range = ObjectBuilder::new().schema_type(Type::String);
+        response = response.header(
+            "Content-Range",
+            HeaderBuilder::new().schema(Some(range)).description(Some("`bytes */SIZE`.")).build(),
+        );
+    }
+    response.build()
+}
+
+/// What the detail of a problem says, for example.
+const fn example_detail(code: ProblemCode) -> &'static str {
+    match code {
+        ProblemCode::BadRequest => "`wait` is 0 to 300 seconds.",
+        ProblemCode::Unauthorized => "Send the token of this phone server as `Authorization: Bearer TOKEN`.",
+        ProblemCode::Forbidden => {
+            "The token needs the scope `admin`. The gateway's operator can add it in the token file."
+        }
+        ProblemCode::NotFound => "The feed names no blob of this digest. Pull the feed again.",
+        ProblemCode::MethodNotAllowed => "The header Allow lists the methods that this address understands.",
+        ProblemCode::NotAcceptable => "Accept one of the encodings zstd, gzip, identity.",
+        ProblemCode::TakeSnapshot => "The feed does not know this cursor. Take a snapshot: ask without `since`.",
+        ProblemCode::TooLarge => "Send at most 65536 bytes.",
+        ProblemCode::UnsupportedMediaType => "Send the body as application/json.",
+        ProblemCode::RangeNotSatisfiable => "The blob has 4464 bytes. Ask for a range within them.",
+        ProblemCode::TooManyRequests => "16 readers wait with this token already. Close one of them.",
+        ProblemCode::Internal => "The fault is in the gateway's log. Try again later; if it stays, tell the operator.",
+        ProblemCode::Unavailable => "The gateway's database cannot be reached at the moment. Try again in a while.",
+        ProblemCode::SnapshotPending => "The first snapshot is being made. Try again in a few seconds.",
+    }
+}

@@ -1,0 +1,58 @@
+//! Which address and method is handled by whom.
+
+use actix_web::http::Method;
+use actix_web::{Resource, Route, web};
+
+use super::{blobs, docs, events, feed, findings, health, refresh};
+
+/// An address and what is routed there; each `GET` is also answered as `HEAD`.
+pub(super) struct Routed {
+    /// The address as in the contract.
+    pub(super) path: &'static str,
+    /// The handler of each method.
+    pub(super) routes: Vec<(Method, Route)>,
+}
+
+fn get<F, Args>(path: &'static str, handler: F) -> Routed
+where
+    F: actix_web::Handler<Args>,
+    Args: actix_web::FromRequest + 'static,
+    F::Output: actix_web::Responder + 'static,
+{
+    Routed { path, routes: vec![route(Method::GET, handler.clone()), route(Method::HEAD, handler)] }
+}
+
+fn route<F, Args>(method: Method, handler: F) -> (Method, Route)
+where
+    F: actix_web::Handler<Args>,
+    Args: actix_web::FromRequest + 'static,
+    F::Output: actix_web::Responder + 'static,
+{
+    (method.clone(), web::method(method).to(handler))
+}
+
+/// All that is routed.
+pub(super) fn routed() -> Vec<Routed> {
+    vec![
+        get("/v1/feed", feed::get),
+        get("/v1/feed/events", events::get),
+        get("/v1/blobs/{sha256}", blobs::get),
+        get("/v1/findings", findings::get),
+        Routed { path: "/v1/refresh", routes: vec![route(Method::POST, refresh::post)] },
+        get("/v1/status", health::status),
+        get("/healthz", health::alive),
+        get("/readyz", health::ready),
+        get("/metrics", health::metrics),
+        get("/openapi.json", docs::document),
+        get("/docs", docs::page),
+        get("/docs/{file}", docs::part),
+    ]
+}
+
+/// Registers all that is routed. A resource answers other methods with 405 and `Allow`.
+pub(super) fn configure(config: &mut web::ServiceConfig) {
+    for routed in routed() {
+        let routes = routed.routes.into_iter().map(|(_, route)| route);
+        config.service(routes.fold(Resource::new(routed.path), Resource::route));
+    }
+}

@@ -1,0 +1,88 @@
+//! The findings as last told, by what they are about: only what is new or gone is written again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::catalogue::Finding;
+use crate::feed::FindingChanges;
+
+/// The findings of a refresh by their owner: an entity, or a part of the site.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    told: BTreeMap<String, Vec<Finding>>,
+    /// Owners that had findings before this gateway started; what they were is not known.
+    stale: BTreeSet<String>,
+}
+
+impl Ledger {
+    /// A ledger beside a database in which these owners have findings.
+    pub(super) fn beside(owners: Vec<String>) -> Self {
+        Self { told: BTreeMap::new(), stale: owners.into_iter().collect() }
+    }
+
+    /// Notes the findings of these owners, and says what changed; owners without findings are noted as such.
+    pub(super) fn note(
+        &mut self,
+        current: impl IntoIterator<Item = (String, Vec<Finding>)>,
+        changes: &mut FindingChanges,
+    ) {
+        for (owner, findings) in current {
+            let known = self.told.get(&owner).map_or(&[][..], Vec::as_slice);
+            if !self.stale.remove(&owner) && known == findings {
+                continue;
+            }
+            changes.put.extend(findings.iter().map(|finding| (owner.clone(), finding.clone())));
+            changes.gone.push(owner.clone());
+            if findings.is_empty() {
+                self.told.remove(&owner);
+            } else {
+                self.told.insert(owner, findings);
+            }
+        }
+    }
+
+    /// Notes the findings of all owners: whoever is not among them has none any more.
+    pub(super) fn note_all(&mut self, current: BTreeMap<String, Vec<Finding>>, changes: &mut FindingChanges) {
+        let silent: BTreeSet<String> =
+            self.told.keys().chain(&self.stale).filter(|owner| !current.contains_key(*owner)).cloned().collect();
+        self.note(current.into_iter().chain(silent.into_iter().map(|owner| (owner, Vec::new()))), changes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalogue::{Severity, Subject};
+
+    fn finding(nid: u32) -> Finding {
+        Finding::new("no_body", Severity::Error, Subject::Node(nid), "has no body")
+    }
+
+    fn of_all(ledger: &mut Ledger, current: BTreeMap<String, Vec<Finding>>) -> FindingChanges {
+        let mut changes = FindingChanges::default();
+        ledger.note_all(current, &mut changes);
+        changes
+    }
+
+    #[test]
+    fn only_what_changed_is_told_again() {
+        let mut ledger = Ledger::default();
+        let two = BTreeMap::from([1, 2].map(|nid| (format!("program {nid}"), vec![finding(nid)])));
+        assert_eq!(of_all(&mut ledger, two.clone()).put.len(), 2);
+        assert!(of_all(&mut ledger, two).gone.is_empty());
+
+        let mut changes = FindingChanges::default();
+        ledger.note([("program 3".to_owned(), vec![]), ("program 1".to_owned(), vec![])], &mut changes);
+        assert_eq!((changes.gone, changes.put), (vec!["program 1".to_owned()], vec![]));
+
+        assert_eq!(of_all(&mut ledger, BTreeMap::new()).gone, ["program 2"]);
+    }
+
+    #[test]
+    fn findings_of_an_earlier_run_do_not_stay() {
+        let mut ledger = Ledger::beside(vec!["program 1".to_owned(), "program 2".to_owned()]);
+        let changes = of_all(&mut ledger, BTreeMap::from([("program 1".to_owned(), vec![finding(1)])]));
+        assert_eq!(changes.gone, ["program 1", "program 2"]);
+        assert_eq!(changes.put.len(), 1);
+        assert!(of_all(&mut ledger, BTreeMap::from([("program 1".to_owned(), vec![finding(1)])])).gone.is_empty());
+    }
+}

@@ -1,0 +1,265 @@
+//! One refresh: head, reading, comparing, settling, reading again, commit.
+//!
+//! No half-saved entity is published: a difference counts only when a second reading, in a new transaction and at least `settle` later,
+//! finds the same. While Drupal is read nothing else is done, and while anything else is done no statement of Drupal's database is open.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use audiospread_protocol::EntityKey;
+use tokio::sync::watch;
+use tokio::task::block_in_place;
+
+use super::compare::Candidate;
+use super::ledger::Ledger;
+use super::memory::Memory;
+use super::{RefreshError, Scope};
+use crate::blobs::{Blobs, Progress};
+use crate::catalogue::site::Nid;
+use crate::catalogue::{Affected, Finding, Packs, Rules, Severity, Subject};
+use crate::config::Config;
+use crate::drupal::Reader;
+use crate::feed::{Commit, Feed, FindingChanges, Removals, would_hold};
+
+/// More nodes than this are read faster by reading everything.
+const MANY_NODES: usize = 5_000;
+
+/// What refreshes need, and what they remember from one to the next.
+pub struct Refresher {
+    reader: Reader,
+    feed: Arc<Feed>,
+    blobs: Arc<Blobs>,
+    settle: Duration,
+    hold_for: Duration,
+    memory: Memory,
+}
+
+/// How a refresh went.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// What two readings did not agree on, or what the second one found new: to be looked at again.
+    pub again: Option<Scope>,
+    /// The nodes of the entities that keep an old state for now.
+    pub waiting: BTreeSet<Nid>,
+    /// Whether a refresh is held because it would remove much.
+    pub held: bool,
+}
+
+/// What became of agreed changes.
+enum Publication {
+    /// They are published, so many.
+    Done(usize),
+    /// They wait for somebody to look at them.
+    Held,
+    /// Another gateway was first.
+    Lost,
+}
+
+impl Refresher {
+    /// A refresher that has read nothing yet. `pack_findings` are those about the language packs.
+    pub fn new(
+        reader: Reader,
+        feed: Arc<Feed>,
+        blobs: Arc<Blobs>,
+        (rules, packs): (Rules, Packs),
+        pack_findings: Vec<Finding>,
+        config: &Config,
+    ) -> Self {
+        let memory = Memory::new(blobs.index().clone(), rules, packs, pack_findings);
+        let hold_for = Duration::from_secs(config.feed.hold_minutes * 60);
+        Self { reader, feed, blobs, settle: config.drupal.settle(), hold_for, memory }
+    }
+
+    /// Follows what is learnt about audio.
+    pub(super) fn progress(&self) -> watch::Receiver<Progress> {
+        self.blobs.index().watch()
+    }
+
+    /// The nodes of whose audio something was learnt since the last call.
+    pub(super) fn nodes_with_new_audio(&self) -> BTreeSet<Nid> {
+        let sources = self.blobs.index().take_changed();
+        block_in_place(|| self.memory.nodes_with(sources))
+    }
+
+    /// Reads what `scope` says, and publishes what two readings agree on.
+    ///
+    /// # Errors
+    /// [`RefreshError`] if Drupal, its files, or the gateway's own database cannot be reached or read; the feed stays as it was.
+    pub async fn refresh(&mut self, scope: Scope) -> Result<Report, RefreshError> {
+        let outcome = self.attempt(scope).await;
+        if outcome.is_err() {
+            // What was noted may not have been written.
+            self.memory.is_told = false;
+        }
+        outcome
+    }
+
+    async fn attempt(&mut self, scope: Scope) -> Result<Report, RefreshError> {
+        let started = Instant::now();
+        let kind = if scope == Scope::Whole { "whole" } else { "nodes" };
+        self.follow_the_feed().await?;
+        let storage = self.reader.read_storage().await?;
+        let affected = self.read(scope).await?;
+        // A storage root that cannot be reached fails the refresh: it is never "all audio missing".
+        self.blobs.check_storage(storage).await?;
+        let read = started.elapsed();
+        let mut findings = FindingChanges::default();
+        let candidates = block_in_place(|| self.memory.compare(affected, &mut findings))?;
+        let compared = started.elapsed();
+        let mut report = Report::default();
+        let mut changes = 0;
+        if candidates.is_empty() {
+            self.let_go(&mut findings).await?;
+        } else {
+            let behind = self.memory.nodes_behind(candidates.iter().map(|candidate| &candidate.key));
+            tokio::time::sleep(self.settle).await;
+            let affected = self.read(Scope::Nodes(behind)).await?;
+            let late = block_in_place(|| self.memory.compare(affected, &mut findings))?;
+            let (agreed, unsettled) = block_in_place(|| self.memory.agreed(candidates))?;
+            report.again = self.left_over(unsettled, late, &agreed);
+            match self.publish(agreed, &mut findings).await? {
+                Publication::Done(count) => changes = count,
+                Publication::Held => report.held = true,
+                Publication::Lost => report.again = Some(Scope::Whole),
+            }
+        }
+        if !findings.gone.is_empty() {
+            self.feed.store().update_findings(&findings).await?;
+        }
+        report.waiting = self.memory.nodes_behind(&self.memory.waiting);
+        tracing::info!(
+            refresh.kind = kind,
+            refresh.read_ms = milliseconds(read),
+            refresh.draft_ms = milliseconds(compared - read),
+            refresh.total_ms = milliseconds(started.elapsed()),
+            refresh.changes = changes,
+            refresh.waiting = report.waiting.len(),
+            "refreshed"
+        );
+        Ok(report)
+    }
+
+    /// Another gateway may have committed since.
+    async fn follow_the_feed(&mut self) -> Result<(), RefreshError> {
+        let head = self.feed.store().head().await?;
+        if self.memory.published.as_ref().is_none_or(|published| published.head != head) {
+            self.memory.published = Some(self.feed.store().load().await?);
+        }
+        if !self.memory.is_told {
+            self.memory.ledger = Ledger::beside(self.feed.store().finding_owners().await?);
+            self.memory.is_told = true;
+        }
+        Ok(())
+    }
+
+    /// Reads what `scope` says into memory, and says which entities may have changed.
+    async fn read(&mut self, scope: Scope) -> Result<Affected, RefreshError> {
+        if let Scope::Nodes(nids) = scope
+            && nids.len() <= MANY_NODES
+            && let Some(layout) = self.memory.layout()
+        {
+            let nids: Vec<Nid> = nids.into_iter().collect();
+            let partial = self.reader.read_some(&nids).await?;
+            if partial.layout == layout {
+                return block_in_place(|| self.memory.merge(partial));
+            }
+        }
+        // A site may be large: the old rows go before the new ones come.
+        self.memory.forget_site();
+        let site = self.reader.read_all().await?;
+        block_in_place(|| self.memory.take_site(site));
+        Ok(Affected::Everything)
+    }
+
+    /// What has to be looked at again: what two readings did not agree on, and what only the second one saw.
+    fn left_over(&mut self, unsettled: Vec<EntityKey>, late: Vec<Candidate>, agreed: &[EntityKey]) -> Option<Scope> {
+        let agreed: BTreeSet<&EntityKey> = agreed.iter().collect();
+        let late = late.into_iter().map(|candidate| candidate.key).filter(|key| !agreed.contains(key));
+        self.memory.unsettled = late.chain(unsettled).collect();
+        let nodes = self.memory.nodes_behind(&self.memory.unsettled);
+        (!self.memory.unsettled.is_empty()).then_some(Scope::Nodes(nodes))
+    }
+
+    /// Commits the agreed changes, unless they remove much.
+    async fn publish(
+        &mut self,
+        agreed: Vec<EntityKey>,
+        findings: &mut FindingChanges,
+    ) -> Result<Publication, RefreshError> {
+        let removals = block_in_place(|| self.memory.removals(&agreed))?;
+        if self.is_held(&removals, findings).await? {
+            return Ok(Publication::Held);
+        }
+        let count = agreed.len();
+        let Some(published) = self.memory.published.take() else { return Err(RefreshError::NothingRead) };
+        let told = std::mem::take(findings);
+        let changes = self.memory.changes(agreed)?;
+        match self.feed.store().commit(published, changes, &told).await? {
+            Commit::Done(published) => {
+                self.memory.published = Some(published);
+                Ok(Publication::Done(count))
+            }
+            Commit::Lost => {
+                // Another gateway was first: its findings are as good as ours, and the next refresh compares with its version.
+                self.memory.is_told = false;
+                Ok(Publication::Lost)
+            }
+        }
+    }
+
+    /// Whether these removals have to wait for somebody to look at them.
+    async fn is_held(&mut self, removals: &Removals, findings: &mut FindingChanges) -> Result<bool, RefreshError> {
+        let much: Removals = removals
+            .iter()
+            .filter(|(_, removal)| would_hold(removal.removed, removal.of))
+            .map(|(kind, removal)| (*kind, *removal))
+            .collect();
+        if much.is_empty() {
+            self.let_go(findings).await?;
+            return Ok(false);
+        }
+        let store = self.feed.store();
+        if store.hold().await?.is_some_and(|hold| hold.lets_go(&much, self.hold_for)) {
+            self.let_go(findings).await?;
+            return Ok(false);
+        }
+        store.set_hold(&much).await?;
+        self.memory.ledger.note([(HOLD.to_owned(), vec![hold_finding(&much)])], findings);
+        tracing::warn!(?much, "held: this refresh would remove much; `audiospread feed --accept` lets it go on");
+        Ok(true)
+    }
+
+    /// Nothing would be removed in numbers any more, or it may be.
+    async fn let_go(&mut self, findings: &mut FindingChanges) -> Result<(), RefreshError> {
+        if self.feed.store().hold().await?.is_some() {
+            self.feed.store().clear_hold().await?;
+        }
+        self.memory.ledger.note([(HOLD.to_owned(), Vec::new())], findings);
+        Ok(())
+    }
+}
+
+/// The owner of the finding about a held refresh.
+const HOLD: &str = "hold";
+
+fn hold_finding(removals: &Removals) -> Finding {
+    let parts: Vec<String> = removals
+        .iter()
+        .map(|(kind, removal)| format!("{} of {} entities of the kind {kind}", removal.removed, removal.of))
+        .collect();
+    Finding::new(
+        crate::catalogue::codes::HELD,
+        Severity::Error,
+        Subject::Site,
+        format!(
+            "Drupal's database has lost {}: the phones keep what they have until somebody looks. If it is meant, say so with `audiospread \
+             feed --accept`; if not, restore the database or mount the files.",
+            parts.join(", ")
+        ),
+    )
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

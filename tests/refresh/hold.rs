@@ -1,0 +1,77 @@
+//! A mishap upstream is not a command to delete.
+
+use audiospread_protocol::Kind;
+use audiospread_server::refresh::Scope;
+
+use super::running::Running;
+use crate::harness::DrupalSite;
+
+async fn programs(running: &Running) -> usize {
+    running.rooms.published().await.keys().filter(|key| key.kind() == Kind::Program).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_half_restored_database_empties_no_phone_until_somebody_says_so() {
+    let site = DrupalSite::new().configure("drupal.settle_ms = 50").build().await;
+    let mut running = Running::on(&site).await;
+    running.settle().await;
+    assert_eq!(programs(&running).await, 60);
+
+    site.sql("DELETE FROM {node} WHERE type IN ('program', 'legacy_program')").await;
+    let report = running.refresh(Scope::Whole).await;
+    assert!(report.held);
+    assert_eq!(programs(&running).await, 60);
+    let store = running.rooms.feed.store().clone();
+    assert!(store.findings().await.unwrap().iter().any(|finding| finding.code == "held"));
+
+    assert!(store.accept_hold().await.unwrap());
+    assert!(!running.refresh(Scope::Whole).await.held);
+    assert_eq!(programs(&running).await, 0);
+    assert!(store.hold().await.unwrap().is_none());
+    assert!(!store.findings().await.unwrap().iter().any(|finding| finding.code == "held"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_held_refresh_is_forgotten_when_the_rows_come_back() {
+    let site = DrupalSite::new().configure("drupal.settle_ms = 50").build().await;
+    let mut running = Running::on(&site).await;
+    running.settle().await;
+
+    site.sql("UPDATE {node} SET status = 2 + status WHERE type = 'program'").await;
+    assert!(running.refresh(Scope::Whole).await.held);
+    site.sql("UPDATE {node} SET status = status - 2 WHERE type = 'program'").await;
+    assert!(!running.refresh(Scope::Whole).await.held);
+    assert!(running.rooms.feed.store().hold().await.unwrap().is_none());
+    assert_eq!(programs(&running).await, 60);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_held_refresh_goes_on_when_it_has_stood_long_enough() {
+    let site = DrupalSite::new().configure("drupal.settle_ms = 50\nfeed.hold_minutes = 0").build().await;
+    let mut running = Running::on(&site).await;
+    running.settle().await;
+
+    site.sql("DELETE FROM {node} WHERE type = 'program'").await;
+    assert!(running.refresh(Scope::Whole).await.held, "a hold begins, however short it is");
+    assert!(!running.refresh(Scope::Whole).await.held);
+    assert!(programs(&running).await < 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unmounted_files_fail_the_refresh_and_change_nothing() {
+    let site = DrupalSite::new().configure("drupal.settle_ms = 50").build().await;
+    let mut running = Running::on(&site).await;
+    running.settle().await;
+    let away = site.root().join("sites/default/away");
+    std::fs::rename(site.files(), &away).unwrap();
+    std::fs::create_dir(site.files()).unwrap();
+
+    let error = running.refresher.refresh(Scope::Whole).await.unwrap_err();
+    assert!(error.to_string().contains("sites/default/files"), "{error}");
+    assert_eq!(programs(&running).await, 60);
+
+    std::fs::remove_dir(site.files()).unwrap();
+    std::fs::rename(&away, site.files()).unwrap();
+    running.refresh(Scope::Whole).await;
+    assert_eq!(programs(&running).await, 60);
+}
