@@ -10,4 +10,5 @@ mod blobs;
 mod drupal;
 mod feed;
 mod harness;
+mod http;
 mod refresh;
