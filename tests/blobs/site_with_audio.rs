@@ -7,7 +7,7 @@ use std::time::Duration;
 use audiospread_protocol::AudioRef;
 use audiospread_server::blobs::{Blobs, load_packs};
 use audiospread_server::catalogue::site::{AudioIndex, AudioSource, AudioState};
-use audiospread_server::database::{Pool, own_pool, pool};
+use audiospread_server::database::{Pool, own_pool};
 use audiospread_server::drupal::{Adapter, Reader, Repository, Storage};
 use audiospread_server::migrations::migrate;
 use camino::{Utf8Path, Utf8PathBuf};

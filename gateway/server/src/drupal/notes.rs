@@ -48,11 +48,6 @@ impl Notes {
         }
     }
 
-    /// Adds what was found elsewhere.
-    pub(super) fn extend(&mut self, findings: impl IntoIterator<Item = Finding>) {
-        findings.into_iter().for_each(|finding| self.add(finding));
-    }
-
     /// All of them, in a stable order.
     pub(super) fn into_findings(mut self) -> Vec<Finding> {
         self.0.sort();
