@@ -179,9 +179,10 @@ impl<'a> Editor<'a> {
             let column = match table.as_str() {
                 "content_field_audio_title" => Some(("field_audio_title_value", null(save.spoken_title))),
                 "content_field_audio_body" => Some(("field_audio_body_value", null(save.body))),
-                "content_type_program" | "content_field_weight" => {
-                    self.has_column(&table, "field_weight_value").await.then(|| ("field_weight_value", save.weight.to_string()))
-                }
+                "content_type_program" | "content_field_weight" => self
+                    .has_column(&table, "field_weight_value")
+                    .await
+                    .then(|| ("field_weight_value", save.weight.to_string())),
                 _ => None,
             };
             if self.has_column(&table, "delta").await {

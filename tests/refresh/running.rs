@@ -8,10 +8,10 @@ use audiospread_protocol::{EntityKey, Sha256Digest, leaf_hash};
 use audiospread_server::blobs::{Blobs, load_packs};
 use audiospread_server::catalogue::{Catalogue, Outcome, Packs, Rules};
 use audiospread_server::config::Config;
-use audiospread_server::{database, gateway};
 use audiospread_server::drupal::Reader;
 use audiospread_server::feed::{Feed, Store};
 use audiospread_server::refresh::{Refresher, Report, Scope};
+use audiospread_server::{database, gateway};
 use tokio::task::JoinSet;
 
 use crate::harness::DrupalSite;
@@ -45,8 +45,7 @@ impl Running {
         let feed = Arc::new(Feed::start(store, &config.data_dir, &config.feed).await.unwrap());
         let reader = gateway::drupal_reader(config).unwrap();
         let loaded = load_packs(&config.packs_dir).unwrap();
-        let blobs =
-            Arc::new(Blobs::open_index(own, reader.clone(), &config.data_dir, loaded.sounds).await.unwrap());
+        let blobs = Arc::new(Blobs::open_index(own, reader.clone(), &config.data_dir, loaded.sounds).await.unwrap());
         let mut background = JoinSet::new();
         let indexing = blobs.clone();
         background.spawn(async move { indexing.run_indexer().await });
@@ -68,7 +67,10 @@ impl Running {
             let version = self.rooms.feed.store().head().await.unwrap().version;
             let report = self.refresh(Scope::Whole).await;
             self.rooms.index_everything().await;
-            if self.rooms.feed.store().head().await.unwrap().version == version && report.again.is_none() && report.waiting.is_empty() {
+            if self.rooms.feed.store().head().await.unwrap().version == version
+                && report.again.is_none()
+                && report.waiting.is_empty()
+            {
                 return;
             }
         }
@@ -78,7 +80,6 @@ impl Running {
     pub(crate) async fn refresh(&mut self, scope: Scope) -> Report {
         self.refresher.refresh(scope).await.unwrap()
     }
-
 }
 
 impl Rooms {

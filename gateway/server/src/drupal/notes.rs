@@ -48,7 +48,6 @@ impl Notes {
         }
     }
 
-
     /// All of them, in a stable order.
     pub(super) fn into_findings(mut self) -> Vec<Finding> {
         self.0.sort();

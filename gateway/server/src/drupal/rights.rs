@@ -27,7 +27,8 @@ impl Reader {
 
 /// The rights that a line of `SHOW GRANTS` names; columns behind a right are left out.
 fn rights_of(grant: &str) -> Vec<String> {
-    let Some(rights) = grant.strip_prefix("GRANT ").and_then(|rest| rest.split_once(" ON ")).map(|(rights, _)| rights) else {
+    let Some(rights) = grant.strip_prefix("GRANT ").and_then(|rest| rest.split_once(" ON ")).map(|(rights, _)| rights)
+    else {
         return Vec::new();
     };
     let mut depth = 0_u32;
