@@ -7,8 +7,8 @@ use std::time::Duration;
 use audiospread_protocol::AudioRef;
 use audiospread_server::blobs::{Blobs, load_packs};
 use audiospread_server::catalogue::site::{AudioIndex, AudioSource, AudioState};
-use audiospread_server::database::{Pool, own_pool, pool};
-use audiospread_server::drupal::{Adapter, Reader, Repository, Storage, session_statements};
+use audiospread_server::database::{Pool, own_pool};
+use audiospread_server::drupal::{Adapter, Reader, Repository, Storage};
 use audiospread_server::migrations::migrate;
 use camino::{Utf8Path, Utf8PathBuf};
 use sha1::{Digest, Sha1};
@@ -120,9 +120,7 @@ fn own(site: &DrupalSite) -> Pool {
 }
 
 pub(super) fn reader(site: &DrupalSite) -> Reader {
-    let config = site.config();
-    let pool = pool(config.drupal.opts().unwrap(), session_statements(&config.drupal), 4).unwrap();
-    Reader::new(pool, &config)
+    Reader::new(&site.config()).unwrap()
 }
 
 async fn open_blobs(site: &DrupalSite) -> Arc<Blobs> {

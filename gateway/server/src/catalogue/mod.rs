@@ -39,6 +39,7 @@ pub use packs::{Packs, PromptName};
 pub use rules::Rules;
 pub use survey::ProgramCounts;
 
+use behind::LastSaved;
 use outline::Outline;
 use settings::SettledSettings;
 use site::{AudioIndex, Language, Nid, Node, Site, Tid};
@@ -61,6 +62,7 @@ pub struct Catalogue<'a> {
     owners: HashMap<PhoneNumber, Vec<Nid>>,
     /// Whether a node of each kind was seen half saved.
     saving: Saving,
+    last_saved: LastSaved,
 }
 
 /// Whether a node was seen half saved, whose terms, key or numbers are therefore not known: it may belong to any entity of its kind.
@@ -84,7 +86,19 @@ impl<'a> Catalogue<'a> {
         let sounds = category::sounds_by_term(site);
         let prompts = prompt::prompts_by_name(site, &outline);
         let owners = subscriber::owners_by_number(site, rules);
-        Self { site, audio, rules, packs, outline, settings, sounds, prompts, owners, saving }
+        Self {
+            site,
+            audio,
+            rules,
+            packs,
+            outline,
+            settings,
+            sounds,
+            prompts,
+            owners,
+            saving,
+            last_saved: LastSaved::of(site),
+        }
     }
 
     /// Every key that the site could have in the feed, each once, in no order.
