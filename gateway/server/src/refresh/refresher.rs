@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::task::block_in_place;
 
 use super::compare::Candidate;
-use super::ledger::{Ledger, News};
+use super::ledger::Ledger;
 use super::memory::Memory;
 use super::{RefreshError, Scope};
 use crate::blobs::{Blobs, Progress};
@@ -20,7 +20,7 @@ use crate::catalogue::site::Nid;
 use crate::catalogue::{Affected, Finding, Packs, Rules, Severity, Subject};
 use crate::config::Config;
 use crate::drupal::Reader;
-use crate::feed::{Commit, Feed, Removals, would_hold};
+use crate::feed::{Commit, Feed, FindingChanges, Removals, would_hold};
 
 /// More nodes than this are read faster by reading everything.
 const MANY_NODES: usize = 5_000;
@@ -104,7 +104,7 @@ impl Refresher {
         // A storage root that cannot be reached fails the refresh: it is never "all audio missing".
         self.blobs.check_storage(storage).await?;
         let read = started.elapsed();
-        let mut news = News::default();
+        let mut news = FindingChanges::default();
         let candidates = block_in_place(|| self.memory.compare(affected, &mut news))?;
         let compared = started.elapsed();
         let mut report = Report::default();
@@ -125,7 +125,7 @@ impl Refresher {
             }
         }
         if !news.is_empty() {
-            self.feed.store().update_findings(&news.take()).await?;
+            self.feed.store().update_findings(&news).await?;
         }
         report.waiting = self.memory.nodes_behind(&self.memory.waiting);
         tracing::info!(
@@ -182,14 +182,18 @@ impl Refresher {
     }
 
     /// Commits the agreed changes, unless they remove much.
-    async fn publish(&mut self, agreed: Vec<EntityKey>, news: &mut News) -> Result<Publication, RefreshError> {
+    async fn publish(
+        &mut self,
+        agreed: Vec<EntityKey>,
+        news: &mut FindingChanges,
+    ) -> Result<Publication, RefreshError> {
         let removals = block_in_place(|| self.memory.removals(&agreed))?;
         if self.is_held(&removals, news).await? {
             return Ok(Publication::Held);
         }
         let count = agreed.len();
         let Some(published) = self.memory.published.take() else { return Err(RefreshError::NothingRead) };
-        let told = news.take();
+        let told = std::mem::take(news);
         let changes = self.memory.changes(agreed)?;
         match self.feed.store().commit(published, changes, &told).await? {
             Commit::Done(published) => {
@@ -205,7 +209,7 @@ impl Refresher {
     }
 
     /// Whether these removals have to wait for somebody to look at them.
-    async fn is_held(&mut self, removals: &Removals, news: &mut News) -> Result<bool, RefreshError> {
+    async fn is_held(&mut self, removals: &Removals, news: &mut FindingChanges) -> Result<bool, RefreshError> {
         let much: Removals = removals
             .iter()
             .filter(|(_, removal)| would_hold(removal.removed, removal.of))
@@ -227,7 +231,7 @@ impl Refresher {
     }
 
     /// Nothing would be removed in numbers any more, or it may be.
-    async fn let_go(&mut self, news: &mut News) -> Result<(), RefreshError> {
+    async fn let_go(&mut self, news: &mut FindingChanges) -> Result<(), RefreshError> {
         if self.feed.store().hold().await?.is_some() {
             self.feed.store().clear_hold().await?;
         }
