@@ -11,4 +11,5 @@ mod catalogue;
 mod drupal;
 mod feed;
 mod harness;
+mod http;
 mod refresh;

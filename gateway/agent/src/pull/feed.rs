@@ -34,14 +34,23 @@ impl Session<'_> {
         loop {
             snapshots += u32::from(request == Request::Snapshot);
             let downloaded = match self.download_feed(request).await {
-                Err(PullError::Link(LinkError::SnapshotNeeded(_))) if request != Request::Snapshot => {
+                Err(PullError::Link(LinkError::SnapshotNeeded(_)))
+                    if request != Request::Snapshot && snapshots < MAX_SNAPSHOTS =>
+                {
                     request = self.snapshot_if_worth_it()?;
                     continue;
                 }
                 other => other?,
             };
             match self.take_over(request, &downloaded) {
-                Ok(applied) => return self.note_applied(request, &applied),
+                Ok(applied) => {
+                    self.note_applied(request, &applied)?;
+                    // A snapshot is some seconds old: what came since follows at once.
+                    match self.mirror.position()? {
+                        Some(position) if request == Request::Snapshot => request = Request::Delta(position.cursor),
+                        _ => return Ok(()),
+                    }
+                }
                 Err(IncomingError::Mirror(error)) => return Err(error.into()),
                 Err(IncomingError::Stopped) => return Err(PullError::Stopped),
                 Err(IncomingError::Differs(version)) => {
