@@ -22,7 +22,7 @@ const MAX_NODES: usize = 1000;
 pub(super) struct Wanted {
     /// The nodes, by `nid`; absent: everything.
     #[serde(default)]
-    #[schema(value_type = Option<Vec<u32>>, min_items = 1, max_items = 1000)]
+    #[schema(value_type = Option<Vec<NodeNumber>>, min_items = 1, max_items = 1000)]
     nodes: Option<Vec<Nid>>,
 }
 
@@ -33,9 +33,15 @@ pub(super) struct Accepted {
     /// Whether everything is read; otherwise the nodes alone, and what hangs on them.
     whole: bool,
     /// The nodes, by `nid`, in ascending order.
-    #[schema(value_type = Vec<u32>)]
+    #[schema(value_type = Vec<NodeNumber>)]
     nodes: Vec<Nid>,
 }
+
+/// The `nid` of a node.
+#[derive(ToSchema)]
+#[schema(value_type = u64, maximum = 4_294_967_295_u64)]
+#[expect(dead_code, reason = "it describes a number that the contract's 32 bits, which are signed, would halve")]
+struct NodeNumber(Nid);
 
 /// Read Drupal again
 ///
