@@ -7,6 +7,7 @@
 )]
 
 mod blobs;
+mod catalogue;
 mod drupal;
 mod feed;
 mod harness;
