@@ -25,11 +25,17 @@ impl Ledger {
         current: impl IntoIterator<Item = (String, Vec<Finding>)>,
         changes: &mut FindingChanges,
     ) {
+        let current: Vec<_> = current
+            .into_iter()
+            .filter(|(owner, findings)| {
+                let known = self.told.get(owner).map_or(&[][..], Vec::as_slice);
+                self.stale.remove(owner) || known != findings
+            })
+            .collect();
+        // What an earlier look at the same refresh was going to tell of these owners is overtaken.
+        let owners: BTreeSet<&String> = current.iter().map(|(owner, _)| owner).collect();
+        changes.put.retain(|(owner, _)| !owners.contains(owner));
         for (owner, findings) in current {
-            let known = self.told.get(&owner).map_or(&[][..], Vec::as_slice);
-            if !self.stale.remove(&owner) && known == findings {
-                continue;
-            }
             changes.put.extend(findings.iter().map(|finding| (owner.clone(), finding.clone())));
             changes.gone.push(owner.clone());
             if findings.is_empty() {
@@ -75,6 +81,16 @@ mod tests {
         assert_eq!((changes.gone, changes.put), (vec!["program 1".to_owned()], vec![]));
 
         assert_eq!(of_all(&mut ledger, BTreeMap::new()).gone, ["program 2"]);
+    }
+
+    #[test]
+    fn the_second_look_of_a_refresh_overtakes_the_first() {
+        let mut ledger = Ledger::default();
+        let mut changes = FindingChanges::default();
+        let program = |nid: u32, findings| (format!("program {nid}"), findings);
+        ledger.note([program(1, vec![finding(1)]), program(2, vec![finding(2)])], &mut changes);
+        ledger.note([program(1, vec![])], &mut changes);
+        assert_eq!(changes.put, [program(2, vec![finding(2)])].map(|(owner, mut found)| (owner, found.remove(0))));
     }
 
     #[test]
