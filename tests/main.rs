@@ -7,7 +7,9 @@
 )]
 
 mod blobs;
+mod catalogue;
 mod drupal;
 mod feed;
 mod harness;
+mod http;
 mod refresh;

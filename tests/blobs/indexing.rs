@@ -248,3 +248,28 @@ async fn those_who_publish_are_told_what_was_learnt() {
     assert_eq!(told, HashSet::from([file("a.mp3"), file("b.mp3")]));
     assert_eq!(site.blobs.index().take_changed(), []);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_file_is_read_piece_by_piece() {
+    const SIZE: u64 = 600 << 20;
+    let site = SiteWithAudio::new().await;
+    let mut head = fs::read(site.site.files().join("bitcache/file/a7d287eb313b8c2c5c6a6da12a40f31a95eeedaa")).unwrap();
+    let data = head.windows(4).position(|window| window == b"data").unwrap();
+    head.truncate(data + 4);
+    head.extend(u32::MAX.to_le_bytes());
+    let path = site.write("sermon.wav", &head);
+    fs::File::options().write(true).open(&path).unwrap().set_len(SIZE).unwrap();
+    age(&path);
+    let before = peak_memory();
+    let state = site.indexed(&file("sermon.wav")).await;
+    // 8 kHz, 16 bit, mono.
+    assert_eq!(ready(&state).duration_ms, (SIZE - head.len() as u64) / 16);
+    assert!(peak_memory() - before < SIZE / 2, "read into memory");
+}
+
+/// The most memory that this process has had, in bytes.
+fn peak_memory() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1024
+}

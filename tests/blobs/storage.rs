@@ -80,6 +80,29 @@ async fn a_repository_that_was_never_used_is_no_error() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_is_away_when_the_gateway_starts_is_noticed_as_well() {
+    let (site, sources) = site_with_blobs().await;
+    let directory = site.site.files().join("blobs");
+    fs::rename(&directory, site.site.directory().join("disk")).unwrap();
+    fs::create_dir(&directory).unwrap();
+    let site = site.restarted().await;
+    assert!(site.blobs.check_storage(site.storage.clone()).await.is_err());
+    site.blobs.index().want_only(sources.clone());
+    assert!(site.blobs.check_storage(site.storage.clone()).await.is_err());
+    assert!(all_ready(&site, &sources));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn repositories_that_vanish_from_the_database_take_no_audio_along() {
+    let (mut site, sources) = site_with_blobs().await;
+    site.storage.repositories.clear();
+    site.blobs.check_storage(site.storage.clone()).await.unwrap();
+    site.blobs.sweep().await;
+    site.until("all were looked at", |blobs| blobs.index().progress().postponed == 5).await;
+    assert!(all_ready(&site, &sources));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_the_site_names_no_longer_is_not_missed() {
     let (site, _) = site_with_blobs().await;
     let directory = site.site.files().join("blobs");

@@ -3,7 +3,6 @@
 //! It answers the catalogue without touching a disk, and hands the indexer what must be looked at. What it knows is kept in a table
 //! ([`super::table`]) and loaded at start; it opens no file itself.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
@@ -12,7 +11,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use tokio::sync::{Notify, watch};
 
 use super::beneath::Facts;
-use super::record::{Condition, Entry, Home, Record, source_text};
+use super::record::{Condition, Entry, Home, source_text};
+use super::state::{State, beginning};
 use crate::catalogue::site::{AudioIndex, AudioSource, AudioState};
 use crate::catalogue::{Finding, Severity, Subject};
 
@@ -35,27 +35,6 @@ pub struct Index {
     state: RwLock<State>,
     progress: watch::Sender<Progress>,
     pub(super) work: Notify,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    records: Vec<Record>,
-    slots: HashMap<AudioSource, u32>,
-    /// The beginnings of the digests of what is ready: a set of pairs is a third of a map's size.
-    digests: BTreeSet<(u64, u32)>,
-    directories: Vec<Directory>,
-    queue: VecDeque<u32>,
-    later: BTreeMap<(Instant, u32), Option<Facts>>,
-    changed: BTreeSet<u32>,
-    pending: u64,
-    generation: u64,
-}
-
-#[derive(Debug)]
-struct Directory {
-    path: Utf8PathBuf,
-    /// How many files of it are ready and named by the site.
-    known: u64,
 }
 
 /// A source that is to be looked at.
@@ -180,7 +159,8 @@ impl Index {
         if let Some(directory) = directory {
             entry.home = state.directory(directory).map(Home::Directory);
         }
-        let slot = state.insert(source);
+        // What the site named last time counts until it is read: a disk that is away is noticed before.
+        let slot = state.known(source);
         state.set(slot, entry);
         state.changed.clear();
     }
@@ -314,92 +294,6 @@ impl AudioIndex for Index {
         let state = self.read();
         state.slots.get(source).map_or(AudioState::Pending, |slot| state.records[*slot as usize].entry.state())
     }
-}
-
-impl State {
-    fn progress(&self) -> Progress {
-        Progress {
-            known: self.records.len() as u64,
-            pending: self.pending,
-            postponed: self.later.len() as u64,
-            generation: self.generation,
-        }
-    }
-
-    fn want(&mut self, source: AudioSource) {
-        let before = self.records.len();
-        let slot = self.insert(source);
-        if self.records.len() > before {
-            self.enqueue(slot, false);
-        }
-        let record = &mut self.records[slot as usize];
-        if !std::mem::replace(&mut record.wanted, true) {
-            let entry = record.entry;
-            self.count(&entry, 1);
-        }
-    }
-
-    /// The slot of a source, made if need be; what is new is pending and not yet wanted.
-    fn insert(&mut self, source: AudioSource) -> u32 {
-        if let Some(slot) = self.slots.get(&source) {
-            return *slot;
-        }
-        // Four thousand million sources are four hundred gigabytes of index.
-        let slot = u32::try_from(self.records.len()).unwrap_or(u32::MAX);
-        self.records.push(Record { source: source.clone(), entry: Entry::PENDING, queued: false, wanted: false });
-        self.slots.insert(source, slot);
-        self.pending += 1;
-        slot
-    }
-
-    fn enqueue(&mut self, slot: u32, first: bool) {
-        let record = &mut self.records[slot as usize];
-        if std::mem::replace(&mut record.queued, true) {
-            return;
-        }
-        if first { self.queue.push_front(slot) } else { self.queue.push_back(slot) }
-    }
-
-    fn set(&mut self, slot: u32, entry: Entry) {
-        let record = &mut self.records[slot as usize];
-        let (before, wanted) = (std::mem::replace(&mut record.entry, entry), record.wanted);
-        if let Condition::Ready(audio) = before.condition {
-            self.digests.remove(&(beginning(&audio.sha256), slot));
-        }
-        if let Condition::Ready(audio) = entry.condition {
-            self.digests.insert((beginning(&audio.sha256), slot));
-        }
-        if wanted {
-            self.count(&before, -1);
-            self.count(&entry, 1);
-        }
-        self.pending -= u64::from(before.condition == Condition::Pending);
-        self.pending += u64::from(entry.condition == Condition::Pending);
-        if before.state() != entry.state() {
-            self.changed.insert(slot);
-        }
-    }
-
-    fn count(&mut self, entry: &Entry, by: i64) {
-        if let (Condition::Ready(_), Some(Home::Directory(number))) = (entry.condition, entry.home)
-            && let Some(directory) = self.directories.get_mut(usize::from(number))
-        {
-            directory.known = directory.known.saturating_add_signed(by);
-        }
-    }
-
-    fn directory(&mut self, path: &Utf8Path) -> Option<u16> {
-        let known = self.directories.iter().position(|directory| directory.path == path);
-        let number = known.unwrap_or_else(|| {
-            self.directories.push(Directory { path: path.to_owned(), known: 0 });
-            self.directories.len() - 1
-        });
-        u16::try_from(number).ok()
-    }
-}
-
-fn beginning(sha256: &Sha256Digest) -> u64 {
-    sha256.0.iter().take(8).fold(0, |sum, byte| sum << 8 | u64::from(*byte))
 }
 
 fn gcd(a: usize, b: usize) -> usize {

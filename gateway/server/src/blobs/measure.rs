@@ -243,6 +243,15 @@ mod tests {
     }
 
     #[test]
+    fn pieces_of_different_rates_that_were_joined_are_as_long_as_both() {
+        // 11,025 Hz and 16,000 Hz.
+        let (slow, fast) = (bytes_of("fete-titre.mp3"), bytes_of(SPEECH));
+        let alone = heard(&slow).unwrap().duration_ms;
+        let joined = heard(&[slow, fast].concat()).unwrap().duration_ms;
+        assert!(joined.abs_diff(alone + 2232) <= 53, "{joined}");
+    }
+
+    #[test]
     fn a_truncated_file_is_as_long_as_its_whole_frames() {
         assert_eq!(heard(&bytes_of(SPEECH)[..72 * 31 + 5]), Some(mpeg(31 * 36)));
     }

@@ -14,6 +14,7 @@ mod packs;
 mod record;
 mod roots;
 mod section;
+mod state;
 mod store;
 mod sweep;
 mod table;

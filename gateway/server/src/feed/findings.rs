@@ -12,7 +12,7 @@ use crate::catalogue::{Finding, Severity, Subject};
 const ROWS: usize = 500;
 
 /// Which findings come and go. An owner is whatever a finding is derived from, such as an entity: it names the findings that are
-/// replaced together, in at most 191 bytes.
+/// replaced together, in at most 255 bytes.
 #[derive(Clone, Debug, Default)]
 pub struct FindingChanges {
     /// The owners of which all findings go; to replace an owner's findings, name it here and put the new ones.

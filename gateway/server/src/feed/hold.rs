@@ -61,7 +61,7 @@ impl Store {
             .connection()
             .await?
             .query_first(
-                "SELECT since, GREATEST(UNIX_TIMESTAMP() - since, 0), removals, accepted FROM feed_hold WHERE id = 1",
+                "SELECT since, GREATEST(CAST(UNIX_TIMESTAMP() AS SIGNED) - since, 0), removals, accepted FROM feed_hold WHERE id = 1",
             )
             .await?;
         let Some(row) = row else { return Ok(None) };

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use audiospread_protocol::ProblemCode;
+use audiospread_protocol::{EntityKey, Kind, Line, Operation, ProblemCode, Sha256Digest, Tree, leaf_hash};
 use serde_json::Value;
 
 use super::openapi::{COMMITTED, document};
@@ -113,4 +113,49 @@ fn every_problem_of_the_table_is_in_the_readme() {
     }
     let listed = rows.iter().filter(|row| row.split('|').nth(2).is_some_and(|status| status.trim().len() == 3)).count();
     assert_eq!(listed, ProblemCode::ALL.len(), "openapi/README.md lists problems that there are not");
+}
+
+/// What stands between two fences of the README, the first of which begins so.
+fn fenced<'a>(readme: &'a str, fence: &str, beginning: &str) -> &'a str {
+    let marker = format!("{fence}\n{beginning}");
+    let start = readme.find(&marker).unwrap() + fence.len() + 1;
+    readme[start..].split("```").next().unwrap()
+}
+
+#[test]
+fn the_readmes_example_of_the_digest_is_right() {
+    let readme = fs::read_to_string(repository("openapi/README.md")).unwrap();
+    let said = |what: &str, of: &str, is: &str| {
+        let row = format!("| {what} | {of} | {is} |");
+        assert!(readme.contains(&row), "openapi/README.md lacks: {row}");
+    };
+    let mut tree = Tree::new();
+    for line in fenced(&readme, "```", "{\"version\"").lines() {
+        let Ok(Line::Change(change)) = Line::read(line.as_bytes()) else { panic!("{line}") };
+        let Operation::Put(value) = &change.operation else { panic!("{line}") };
+        let name = change.key.to_string();
+        let leaf = leaf_hash(&change.key, value);
+        let key = Sha256Digest::of(format!("{}\n{}", change.key.kind(), change.key.id()).as_bytes());
+        said("leaf", &name, &format!("`{leaf}`"));
+        said("SHA-256(kind LF id)", &name, &format!("`{key}`: bucket {}", key.0[0]));
+        said("hash of the bucket", &key.0[0].to_string(), &format!("`{}`", Sha256Digest::of(&leaf.0)));
+        tree.insert(change.key, leaf);
+    }
+    assert!(tree.get(&EntityKey::numbered(Kind::Program, 171)).is_some() && tree.len(true) == 2);
+    said("hash of the bucket", "any other", &format!("`{}`", Sha256Digest::of(b"")));
+    said("digest", "both", &format!("`sha256:{}`", tree.digest(true)));
+}
+
+#[test]
+fn the_readmes_program_finds_the_digest() {
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+
+    let readme = fs::read_to_string(repository("openapi/README.md")).unwrap();
+    let program = fenced(&readme, "```python", "import");
+    let mut python =
+        Command::new("python3").args(["-c", program]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    python.stdin.take().unwrap().write_all(fenced(&readme, "```", "{\"version\"").as_bytes()).unwrap();
+    let printed = String::from_utf8(python.wait_with_output().unwrap().stdout).unwrap();
+    assert!(readme.contains(&format!("| digest | both | `{}` |", printed.trim())), "{printed}");
 }

@@ -135,8 +135,8 @@ pub(super) enum EntityValue {
 #[utoipa::path(get, path = "/v1/feed", tag = "feed", operation_id = "get_feed",
     security(("bearer" = ["feed"]), ("basic" = [])),
     params(Asked,
-        ("Accept-Encoding" = Option<String>, Header, description = "`zstd`, `gzip` or `identity`, with weights.", example = "zstd, gzip"),
-        ("If-None-Match" = Option<String>, Header, description = "`ETag`s that the client has.", example = "\"none\"")
+        ("Accept-Encoding" = Option<String>, Header, nullable = false, description = "`zstd`, `gzip` or `identity`, with weights.", example = "zstd, gzip"),
+        ("If-None-Match" = Option<String>, Header, nullable = false, description = "`ETag`s that the client has.", example = "\"none\"")
     ),
     responses(
         (status = 200, description = "The lines.", content_type = "application/x-ndjson", body = String,

@@ -13,8 +13,8 @@ use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
-    ContentBuilder, InfoBuilder, KnownFormat, License, ObjectBuilder, OpenApi as Document, Ref, RefOr, Response,
-    ResponseBuilder, SchemaFormat, Type,
+    ContentBuilder, InfoBuilder, KnownFormat, License, ObjectBuilder, OpenApi as Document, Ref, RefOr, Required,
+    Response, ResponseBuilder, SchemaFormat, Type,
 };
 use utoipa::{IntoResponses, OpenApi};
 
@@ -63,6 +63,7 @@ pub fn document() -> Result<String, serde_json::Error> {
         .build();
     add_security_schemes(&mut document);
     add_heads(&mut document);
+    make_bodies_optional(&mut document);
     Ok(document.to_pretty_json()? + "\n")
 }
 
@@ -88,6 +89,16 @@ fn add_security_schemes(document: &mut Document) {
     ] {
         let scheme = HttpBuilder::new().scheme(scheme).description(Some(description)).build();
         components.security_schemes.insert(name.into(), RefOr::T(SecurityScheme::Http(scheme)));
+    }
+}
+
+/// A request without a body is understood wherever one with a body is.
+fn make_bodies_optional(document: &mut Document) {
+    let operations = document.paths.paths.values_mut().filter_map(|item| item.post.as_mut());
+    for body in operations.filter_map(|operation| operation.request_body.as_mut()) {
+        if let RefOr::T(body) = body {
+            body.required = Some(Required::False);
+        }
     }
 }
 

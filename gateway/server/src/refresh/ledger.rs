@@ -13,31 +13,42 @@ pub(super) struct Ledger {
     stale: BTreeSet<String>,
 }
 
+/// What has to be told anew: the owners of whom something else is to be said than before, and what.
+///
+/// An owner that is noted several times within a refresh is told once, as it was noted last.
+#[derive(Debug, Default)]
+pub(super) struct News(BTreeMap<String, Vec<Finding>>);
+
+impl News {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The same for the feed's database; nothing is left.
+    pub(super) fn take(&mut self) -> FindingChanges {
+        let news = std::mem::take(&mut self.0);
+        let gone = news.keys().cloned().collect();
+        let put = news
+            .into_iter()
+            .flat_map(|(owner, findings)| findings.into_iter().map(move |finding| (owner.clone(), finding)));
+        FindingChanges { put: put.collect(), gone }
+    }
+}
+
 impl Ledger {
     /// A ledger beside a database in which these owners have findings.
     pub(super) fn beside(owners: Vec<String>) -> Self {
         Self { told: BTreeMap::new(), stale: owners.into_iter().collect() }
     }
 
-    /// Notes the findings of these owners, and says what changed; owners without findings are noted as such.
-    pub(super) fn note(
-        &mut self,
-        current: impl IntoIterator<Item = (String, Vec<Finding>)>,
-        changes: &mut FindingChanges,
-    ) {
-        let current: Vec<_> = current
-            .into_iter()
-            .filter(|(owner, findings)| {
-                let known = self.told.get(owner).map_or(&[][..], Vec::as_slice);
-                self.stale.remove(owner) || known != findings
-            })
-            .collect();
-        // What an earlier look at the same refresh was going to tell of these owners is overtaken.
-        let owners: BTreeSet<&String> = current.iter().map(|(owner, _)| owner).collect();
-        changes.put.retain(|(owner, _)| !owners.contains(owner));
+    /// Notes the findings of these owners, and adds to `news` what changed; owners without findings are noted as such.
+    pub(super) fn note(&mut self, current: impl IntoIterator<Item = (String, Vec<Finding>)>, news: &mut News) {
         for (owner, findings) in current {
-            changes.put.extend(findings.iter().map(|finding| (owner.clone(), finding.clone())));
-            changes.gone.push(owner.clone());
+            let known = self.told.get(&owner).map_or(&[][..], Vec::as_slice);
+            if !self.stale.remove(&owner) && known == findings {
+                continue;
+            }
+            news.0.insert(owner.clone(), findings.clone());
             if findings.is_empty() {
                 self.told.remove(&owner);
             } else {
@@ -47,10 +58,10 @@ impl Ledger {
     }
 
     /// Notes the findings of all owners: whoever is not among them has none any more.
-    pub(super) fn note_all(&mut self, current: BTreeMap<String, Vec<Finding>>, changes: &mut FindingChanges) {
+    pub(super) fn note_all(&mut self, current: BTreeMap<String, Vec<Finding>>, news: &mut News) {
         let silent: BTreeSet<String> =
             self.told.keys().chain(&self.stale).filter(|owner| !current.contains_key(*owner)).cloned().collect();
-        self.note(current.into_iter().chain(silent.into_iter().map(|owner| (owner, Vec::new()))), changes);
+        self.note(current.into_iter().chain(silent.into_iter().map(|owner| (owner, Vec::new()))), news);
     }
 }
 
@@ -64,9 +75,9 @@ mod tests {
     }
 
     fn of_all(ledger: &mut Ledger, current: BTreeMap<String, Vec<Finding>>) -> FindingChanges {
-        let mut changes = FindingChanges::default();
-        ledger.note_all(current, &mut changes);
-        changes
+        let mut news = News::default();
+        ledger.note_all(current, &mut news);
+        news.take()
     }
 
     #[test]
@@ -76,21 +87,20 @@ mod tests {
         assert_eq!(of_all(&mut ledger, two.clone()).put.len(), 2);
         assert!(of_all(&mut ledger, two).gone.is_empty());
 
-        let mut changes = FindingChanges::default();
-        ledger.note([("program 3".to_owned(), vec![]), ("program 1".to_owned(), vec![])], &mut changes);
+        let mut news = News::default();
+        ledger.note([("program 3".to_owned(), vec![]), ("program 1".to_owned(), vec![])], &mut news);
+        let changes = news.take();
         assert_eq!((changes.gone, changes.put), (vec!["program 1".to_owned()], vec![]));
 
         assert_eq!(of_all(&mut ledger, BTreeMap::new()).gone, ["program 2"]);
     }
 
     #[test]
-    fn the_second_look_of_a_refresh_overtakes_the_first() {
-        let mut ledger = Ledger::default();
-        let mut changes = FindingChanges::default();
-        let program = |nid: u32, findings| (format!("program {nid}"), findings);
-        ledger.note([program(1, vec![finding(1)]), program(2, vec![finding(2)])], &mut changes);
-        ledger.note([program(1, vec![])], &mut changes);
-        assert_eq!(changes.put, [program(2, vec![finding(2)])].map(|(owner, mut found)| (owner, found.remove(0))));
+    fn a_finding_that_comes_and_goes_within_one_refresh_is_not_told() {
+        let (mut ledger, mut news) = (Ledger::default(), News::default());
+        ledger.note([("program 1".to_owned(), vec![finding(1)])], &mut news);
+        ledger.note([("program 1".to_owned(), vec![])], &mut news);
+        assert_eq!(news.take().put, []);
     }
 
     #[test]
