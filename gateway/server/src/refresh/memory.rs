@@ -82,7 +82,7 @@ impl Memory {
     pub(super) fn compare(
         &mut self,
         mut affected: Affected,
-        news: &mut FindingChanges,
+        findings: &mut FindingChanges,
     ) -> Result<Vec<Candidate>, RefreshError> {
         let unsettled = std::mem::take(&mut self.unsettled);
         if let Affected::Keys(keys) = &mut affected {
@@ -108,7 +108,7 @@ impl Memory {
         match affected {
             Affected::Everything => {
                 self.waiting = comparison.waiting;
-                self.ledger.note_all(told, news);
+                self.ledger.note_all(told, findings);
             }
             Affected::Keys(keys) => {
                 for key in keys {
@@ -116,7 +116,7 @@ impl Memory {
                     self.waiting.remove(&key);
                 }
                 self.waiting.extend(comparison.waiting);
-                self.ledger.note(told, news);
+                self.ledger.note(told, findings);
             }
         }
         Ok(comparison.candidates)
