@@ -6,7 +6,11 @@
     reason = "a test that cannot go on says so and stops"
 )]
 
+mod agent;
+mod blobs;
+mod catalogue;
 mod drupal;
 mod feed;
 mod harness;
+mod http;
 mod refresh;

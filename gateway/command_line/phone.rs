@@ -1,19 +1,54 @@
 //! The commands of the Asterisk host: pull, verify, status, menu, prune.
 
-use std::path::PathBuf;
+mod progress;
+mod text;
 
+use std::io::{self, Write};
+
+use audiospread_agent::{
+    Amount, Config, MirrorError, PullError, PullReport, Stop, Stopper, VerifyOptions, menu, prune, pull, status, verify,
+};
+use camino::Utf8PathBuf;
 use clap::{Args, Subcommand};
+use serde::Serialize;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
 
+use self::progress::Progress;
 use super::Failure;
 
 /// What a phone server can be told.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Fetch what changed on the site, and its audio, once.
-    #[command(
-        after_help = "Examples:\n  audiospread pull\n  audiospread pull --limit-rate 8k\n  audiospread pull --json | jq -c ."
-    )]
+    ///
+    /// What callers hear changes as soon as the audio of each program is complete; when the link breaks, nothing is lost, and the next
+    /// pull goes on where this one stopped.
+    #[command(after_help = "Examples:\n  \
+        audiospread pull\n  \
+        audiospread pull --limit-rate 8k          leave room for calls on a slow link\n  \
+        audiospread pull --json | jq -c 'select(.event != \"stored\")'")]
     Pull(PullArgs),
+    /// Prove that this host has what the gateway has.
+    ///
+    /// Computes all hashes once more, derives what callers get, reads every sound, and asks the gateway for its digest. Ends with 0 only if
+    /// everything is equal.
+    #[command(after_help = "Examples:\n  \
+        audiospread verify\n  \
+        audiospread verify --quick --offline      sizes only, without the link\n  \
+        audiospread verify --repair               remove spoilt sounds; the next pull fetches them")]
+    Verify(VerifyArgs),
+    /// Show how things stand on this host.
+    #[command(after_help = "Examples:\n  audiospread status\n  audiospread status --json | jq .failure")]
+    Status(Common),
+    /// Show the phone's menu tree, as callers get it.
+    #[command(after_help = "Examples:\n  audiospread menu\n  audiospread menu --language fr")]
+    Menu(MenuArgs),
+    /// Remove old sounds that nothing names any more.
+    #[command(after_help = "Examples:\n  \
+        audiospread prune --dry-run\n  \
+        audiospread prune --older-than-days 30")]
+    Prune(PruneArgs),
 }
 
 /// What all commands of a phone server take.
@@ -21,8 +56,8 @@ pub(crate) enum Command {
 pub(crate) struct Common {
     /// The agent's configuration.
     #[arg(long, value_name = "FILE", default_value = "/etc/audiospread/agent.toml", env = "AUDIOSPREAD_AGENT_CONFIG")]
-    config: PathBuf,
-    /// Write JSON lines for programs instead of text for people.
+    config: Utf8PathBuf,
+    /// Write JSON for programs instead of text for people.
     #[arg(long)]
     json: bool,
 }
@@ -32,11 +67,179 @@ pub(crate) struct Common {
 pub(crate) struct PullArgs {
     #[command(flatten)]
     common: Common,
+    /// At most so many bytes a second, over all downloads together; k, M and G are understood.
+    #[arg(long, value_name = "RATE")]
+    limit_rate: Option<Amount>,
+}
+
+/// What `verify` takes.
+#[derive(Args, Debug)]
+pub(crate) struct VerifyArgs {
+    #[command(flatten)]
+    common: Common,
+    /// Look at the sizes of sounds only, not at their bytes.
+    #[arg(long)]
+    quick: bool,
+    /// Do not ask the gateway.
+    #[arg(long)]
+    offline: bool,
+    /// Remove spoilt sounds, so that the next pull fetches them.
+    #[arg(long)]
+    repair: bool,
+}
+
+/// What `menu` takes.
+#[derive(Args, Debug)]
+pub(crate) struct MenuArgs {
+    #[command(flatten)]
+    common: Common,
+    /// The language of the call; the site's default language where it is absent.
+    #[arg(long, value_name = "CODE")]
+    language: Option<String>,
+}
+
+/// What `prune` takes.
+#[derive(Args, Debug)]
+pub(crate) struct PruneArgs {
+    #[command(flatten)]
+    common: Common,
+    /// Days since a sound came; the configured number where it is absent.
+    #[arg(long, value_name = "DAYS")]
+    older_than_days: Option<u32>,
+    /// Say what would be removed, and remove nothing.
+    #[arg(long)]
+    dry_run: bool,
 }
 
 /// Does a command.
 pub(crate) fn run(command: Command) -> Result<(), Failure> {
     match command {
-        Command::Pull(args) => Err(Failure::Usage(format!("{} is not read yet", args.common.config.display()))),
+        Command::Pull(args) => run_pull(&args),
+        Command::Verify(args) => run_verify(&args),
+        Command::Status(common) => {
+            let status = status(&common.load()?).map_err(read_failure)?;
+            common.print(&status, |out| text::status(out, &status))
+        }
+        Command::Menu(args) => {
+            let menu = menu(&args.common.load()?, args.language.as_deref()).map_err(read_failure)?;
+            args.common.print(&menu, |out| text::menu(out, &menu))
+        }
+        Command::Prune(args) => {
+            let pruned = prune(&args.common.load()?, args.older_than_days, args.dry_run).map_err(pull_failure)?;
+            args.common.print(&pruned, |out| text::pruned(out, &pruned))
+        }
+    }
+}
+
+impl Common {
+    fn load(&self) -> Result<Config, Failure> {
+        Config::load(&self.config).map_err(|error| Failure::Usage(error.to_string()))
+    }
+
+    /// Prints a result: one line of JSON, or text.
+    fn print(
+        &self,
+        result: &impl Serialize,
+        text: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), Failure> {
+        let mut out = io::stdout().lock();
+        if self.json {
+            serde_json::to_writer(&mut out, result).map_err(io::Error::from)?;
+            writeln!(out)?;
+        } else {
+            text(&mut out)?;
+        }
+        Ok(out.flush()?)
+    }
+}
+
+fn run_pull(args: &PullArgs) -> Result<(), Failure> {
+    let config = args.common.load()?;
+    let progress = Progress::new(args.common.json);
+    let outcome = runtime()?.block_on(async {
+        let stop = stop_on_signals()?;
+        pull(&config, args.limit_rate, &stop, &|event| progress.tell(&event)).await.map_err(pull_failure)
+    });
+    progress.finish();
+    let report = outcome?;
+    args.common.print(&Done { event: "done", result: &report }, |out| text::pulled(out, &report))?;
+    judge(&report)
+}
+
+/// The last line of a pull for programs.
+#[derive(Serialize)]
+struct Done<'a, T> {
+    event: &'static str,
+    #[serde(flatten)]
+    result: &'a T,
+}
+
+/// A pull that brought not everything is no success, but may be one later.
+fn judge(report: &PullReport) -> Result<(), Failure> {
+    let Some(first) = report.faults.iter().find(|fault| !fault.is_passing).or(report.faults.first()) else {
+        return Ok(());
+    };
+    let others = match report.faults.len() {
+        1 => String::new(),
+        more => format!(" (and {} more)", more - 1),
+    };
+    let message = format!("{}{others}", first.message);
+    Err(if first.is_passing { Failure::Later(message) } else { Failure::Failed(message) })
+}
+
+fn run_verify(args: &VerifyArgs) -> Result<(), Failure> {
+    let config = args.common.load()?;
+    let progress = Progress::new(args.common.json);
+    let options = VerifyOptions { quick: args.quick, offline: args.offline, repair: args.repair };
+    let outcome = runtime()?
+        .block_on(async { verify(&config, options, &|event| progress.tell(&event)).await.map_err(pull_failure) });
+    progress.finish();
+    let verified = outcome?;
+    args.common.print(&Done { event: "verified", result: &verified }, |out| text::verified(out, &verified))?;
+    match (verified.faults.len(), &verified.gateway_away) {
+        (0, None) => Ok(()),
+        (0, Some(why)) => {
+            Err(Failure::Later(format!("what is here is whole, but the gateway could not be asked: {why}")))
+        }
+        (faults, _) => Err(Failure::Failed(format!(
+            "{faults} faults; `audiospread verify --repair` removes spoilt sounds, `audiospread pull` brings the rest"
+        ))),
+    }
+}
+
+fn runtime() -> Result<Runtime, Failure> {
+    Runtime::new().map_err(|error| Failure::Failed(format!("cannot start: {error}")))
+}
+
+/// The first SIGTERM or SIGINT ends the work in an orderly way; without it the mirror would be whole too.
+fn stop_on_signals() -> Result<Stop, Failure> {
+    let cannot = |error: io::Error| Failure::Failed(format!("cannot listen for signals: {error}"));
+    let (mut interrupt, mut terminate) =
+        (signal(SignalKind::interrupt()).map_err(cannot)?, signal(SignalKind::terminate()).map_err(cannot)?);
+    let (stopper, stop) = Stopper::new();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        stopper.stop();
+    });
+    Ok(stop)
+}
+
+fn pull_failure(error: PullError) -> Failure {
+    if error.is_passing() {
+        Failure::Later(error.to_string())
+    } else if error.is_configuration() {
+        Failure::Usage(error.to_string())
+    } else {
+        Failure::Failed(error.to_string())
+    }
+}
+
+fn read_failure(error: MirrorError) -> Failure {
+    match error {
+        MirrorError::NotThere(what) => Failure::Usage(what),
+        other => Failure::Failed(other.to_string()),
     }
 }

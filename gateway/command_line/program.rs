@@ -30,7 +30,8 @@ pub(crate) fn run(command: &Command, mut whole: clap::Command) -> Result<(), Fai
     match command {
         Command::Openapi => {
             let document = audiospread_server::http::openapi_document();
-            page = document.map_err(|error| Failure::Failed(format!("cannot write the contract: {error}")))?.into_bytes();
+            page =
+                document.map_err(|error| Failure::Failed(format!("cannot write the contract: {error}")))?.into_bytes();
         }
         Command::Completions { shell } => clap_complete::generate(*shell, &mut whole, "audiospread", &mut page),
         Command::Man => clap_mangen::Man::new(whole).render(&mut page)?,

@@ -6,14 +6,14 @@ mod layout;
 mod shapes;
 
 use audiospread_server::catalogue::site::Site;
+use audiospread_server::config::Config;
 use audiospread_server::drupal::Reader;
-use audiospread_server::{config::Config, gateway};
 
 use crate::harness::DrupalSite;
 
 /// A reader as a gateway has it.
 fn reader(config: &Config) -> Reader {
-    gateway::drupal_reader(config).unwrap()
+    Reader::new(config).unwrap()
 }
 
 /// All of a site.

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use audiospread_protocol::{Cursor, DeleteReason, EntityKey, Epoch, Kind, Operation, Tree, leaf_hash};
-use audiospread_server::feed::{Body, FeedError, Gone, Published};
+use audiospread_protocol::{Cursor, DeleteReason, EntityKey, Epoch, Kind, Operation, Sha256Digest, Tree, leaf_hash};
+use audiospread_server::feed::{Body, Commit, FeedError, FindingChanges, Gone, Published};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -12,16 +12,16 @@ use super::mirror::{Mirror, State};
 use super::{OwnDatabase, commit, program, put, subscriber};
 
 /// Commits of puts, of puts again, and of deletes, among few entities, so that they meet.
-fn commits() -> impl Strategy<Value = Vec<Vec<(EntityKey, Operation)>>> {
+fn steps() -> impl Strategy<Value = Vec<Step>> {
     let key = (0..3_usize, 1..6_u32).prop_map(|(kind, number)| {
         EntityKey::numbered([Kind::Category, Kind::Program, Kind::Subscriber][kind], number)
     });
     let operation = prop_oneof![
-        3 => (0..4_u8).prop_map(|value| Operation::Put(format!(r#"{{"value": {value}, "text":"\u00e9"}}"#).into_bytes().into())),
+        3 => (0..4_u8).prop_map(|number| Operation::Put(value_naming(number).into())),
         1 => Just(Operation::Delete(DeleteReason::Unpublished)),
         1 => Just(Operation::Delete(DeleteReason::NoAudio)),
     ];
-    prop::collection::vec(prop::collection::vec((key, operation), 0..8), 1..9)
+    prop::collection::vec((prop::collection::btree_map(key, operation, 0..8), prop::bool::weighted(0.15)), 1..9)
 }
 
 fn applied(mut state: State, changes: &[(EntityKey, Operation)]) -> State {
@@ -51,20 +51,27 @@ fn cursor_of(published: &Published, state: &State) -> Cursor {
     Cursor::new(published.head.epoch, published.head.version, &tree.digest(true))
 }
 
-async fn every_reader_comes_to_the_head(commits: Vec<Vec<(EntityKey, Operation)>>) {
+/// One step of a feed's life: a commit, and perhaps all but the last version is forgotten after it.
+type Step = (BTreeMap<EntityKey, Operation>, bool);
+
+async fn every_reader_comes_to_the_head(steps: Vec<Step>) {
     let database = OwnDatabase::new().await;
     let feed = database.feed(0).await;
     let mut published = feed.store().load().await.unwrap();
-    let mut state = State::new();
+    let mut states = vec![State::new()];
     let mut readers: Vec<Mirror> = Vec::new();
-    for changes in commits {
-        let (version, before) = (published.head.version, state.clone());
-        state = applied(state, &changes);
+    for (changes, forgets) in steps {
+        let changes: Vec<_> = changes.into_iter().collect();
+        let (version, before) = (published.head.version, states.last().unwrap());
+        let state = applied(before.clone(), &changes);
         published = commit(feed.store(), published, changes).await;
         assert!(published.head.version == version || published.head.version == version + 1);
-        assert!(published.head.version == version + 1 || state == before, "what changed has a version");
+        assert!(published.head.version == version + 1 || state == *before, "what changed has a version");
         let loaded = feed.store().load().await.unwrap();
-        assert_eq!(loaded.head, published.head);
+        assert_eq!(
+            [true, false].map(|all| loaded.head.end(all, 0)),
+            [true, false].map(|all| published.head.end(all, 0))
+        );
         for subscribers in [true, false] {
             let expected = if subscribers { state.clone() } else { without_subscribers(&state) };
             assert_eq!(published.head.cursor(subscribers), cursor_of(&published, &expected));
@@ -78,7 +85,27 @@ async fn every_reader_comes_to_the_head(commits: Vec<Vec<(EntityKey, Operation)>
             assert_eq!(fresh.state, expected);
             readers.push(fresh);
         }
+        states.push(state);
+        if forgets {
+            feed.store().prune(Duration::ZERO).await.unwrap();
+            assert_eq!(feed.store().head().await.unwrap().floor, published.head.version);
+            readers.retain(|reader| reader.cursor.version == published.head.version);
+            states.drain(..states.len() - 1);
+        }
+        for number in 0..4 {
+            let named = states.iter().flat_map(State::values).any(|value| *value == value_naming(number));
+            assert_eq!(feed.store().names_blob(&blob(number)).await.unwrap(), named, "blob {number}");
+        }
     }
+}
+
+fn blob(number: u8) -> Sha256Digest {
+    Sha256Digest::of(&[number])
+}
+
+/// A value as Drupal's sites have them: one of few, so that an entity comes back to a former one.
+fn value_naming(number: u8) -> Vec<u8> {
+    format!(r#"{{"text":"\u00e9",  "audio":{{"sha256":"{}"}}}}"#, blob(number)).into_bytes()
 }
 
 #[test]
@@ -87,8 +114,8 @@ fn from_any_version_the_changes_lead_to_exactly_the_last_one() {
     let mut runner =
         TestRunner::new(Config { cases: 24, max_shrink_iters: 200, failure_persistence: None, ..Config::default() });
     runner
-        .run(&commits(), |commits| {
-            runtime.block_on(every_reader_comes_to_the_head(commits));
+        .run(&steps(), |steps| {
+            runtime.block_on(every_reader_comes_to_the_head(steps));
             Ok(())
         })
         .unwrap();
@@ -207,8 +234,8 @@ async fn a_restored_database_is_noticed() {
     let restored = commit(&other, restored, vec![put(program(3), "3")]).await;
     assert_eq!(restored.head.version, lost.version);
     assert!(is_unknown(&feed.delta(&lost, true).await), "the same version, reached by another way");
-    let late = feed.store().commit(published, vec![put(program(4), "4")], &Default::default()).await.unwrap();
-    assert!(matches!(late, audiospread_server::feed::Commit::Lost), "a gateway that missed the restoration");
+    let late = feed.store().commit(published, vec![put(program(4), "4")], &FindingChanges::default()).await.unwrap();
+    assert!(matches!(late, Commit::Lost), "a gateway that missed the restoration");
     assert_eq!(other.load().await.unwrap().head, restored.head);
 }
 

@@ -5,7 +5,8 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use audiospread_server::feed::{Commit, FindingChanges, Store};
+use audiospread_protocol::{Cursor, Tree};
+use audiospread_server::feed::{Commit, Feed, FindingChanges, Store};
 use mysql_async::prelude::Queryable;
 use rand::Rng;
 
@@ -14,6 +15,8 @@ use crate::harness::Mariadb;
 
 const SOCKET: &str = "AUDIOSPREAD_TEST_SOCKET";
 const DATABASE: &str = "AUDIOSPREAD_TEST_DATABASE";
+/// Entities of a large commit, of 4 kB each.
+const MUCH: u32 = 40_000;
 
 /// Not a test of its own: the process that the tests below start, and kill.
 #[tokio::test]
@@ -27,18 +30,23 @@ async fn a_process_that_commits_without_end() {
     }
 }
 
-/// Not a test of its own: prints the memory that a large commit took.
+/// Not a test of its own: prints the memory that a large commit and its snapshot took.
 #[tokio::test]
 #[ignore = "is started by other tests"]
 async fn a_process_that_commits_much() {
     let store = store_of_the_environment().await;
-    let text = "x".repeat(2000);
-    let changes = (0..100_000).map(|nid| put(program(nid), format!(r#"{{"title":"{nid}{text}"}}"#)));
+    let text = "x".repeat(4000);
+    let changes = (0..MUCH).map(|nid| put(program(nid), format!(r#"{{"title":"{nid}{text}"}}"#)));
     let published = store.load().await.unwrap();
     let done = store.commit(published, changes, &FindingChanges::default()).await.unwrap();
     assert!(matches!(done, Commit::Done(_)));
     drop(done);
-    store.load().await.unwrap();
+    let empty = Cursor::new(store.head().await.unwrap().epoch, 0, &Tree::new().digest(true));
+    let directory = tempfile::tempdir().unwrap();
+    let data_dir = camino::Utf8Path::from_path(directory.path()).unwrap();
+    let feed = Feed::start(store, data_dir, &audiospread_server::config::Feed::default()).await.unwrap();
+    assert_eq!(feed.delta(&empty, true).await.unwrap().end.changes, u64::from(MUCH));
+    super::until("the snapshot is made", || async { super::mirror::snapshot_version(&feed) == Some(1) }).await;
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     println!("\n{}", status.lines().find(|line| line.starts_with("VmHWM")).unwrap());
 }
@@ -80,14 +88,14 @@ async fn a_gateway_killed_at_any_moment_leaves_a_whole_version() {
 }
 
 #[tokio::test]
-async fn a_commit_takes_memory_for_its_names_and_not_for_its_values() {
+async fn commits_deltas_and_snapshots_take_memory_for_names_and_not_for_values() {
     let database = OwnDatabase::new().await;
     let output = process("a_process_that_commits_much", &database).output().unwrap();
     let output = String::from_utf8(output.stdout).unwrap();
     let peak = output.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     let kilobytes: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
-    assert!(kilobytes < 100 * 1024, "200 MB of values took {kilobytes} kB");
-    assert_eq!(database.store().await.load().await.unwrap().head.whole.count, 100_000);
+    assert!(kilobytes < 80 * 1024, "160 MB of values took {kilobytes} kB");
+    assert_eq!(database.store().await.load().await.unwrap().head.whole.count, u64::from(MUCH));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -19,6 +19,7 @@ pub(crate) struct Mirror {
 impl Mirror {
     /// A fresh mirror, by a snapshot and the delta after it.
     pub(crate) async fn fresh(feed: &Feed, subscribers: bool) -> Self {
+        super::until("there is a snapshot", || async { snapshot_version(feed).is_some() }).await;
         let mut mirror = Self::of_snapshot(feed, subscribers, Encoding::Zstd);
         mirror.pull(feed).await;
         mirror

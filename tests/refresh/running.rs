@@ -8,10 +8,10 @@ use audiospread_protocol::{EntityKey, Sha256Digest, leaf_hash};
 use audiospread_server::blobs::{Blobs, load_packs};
 use audiospread_server::catalogue::{Catalogue, Outcome, Packs, Rules};
 use audiospread_server::config::Config;
+use audiospread_server::database;
 use audiospread_server::drupal::Reader;
 use audiospread_server::feed::{Feed, Store};
 use audiospread_server::refresh::{Refresher, Report, Scope};
-use audiospread_server::{database, gateway};
 use tokio::task::JoinSet;
 
 use crate::harness::DrupalSite;
@@ -43,7 +43,7 @@ impl Running {
         let own = database::own_pool(config.database.opts().unwrap(), 8).unwrap();
         let store = Store::open(own.clone()).await.unwrap();
         let feed = Arc::new(Feed::start(store, &config.data_dir, &config.feed).await.unwrap());
-        let reader = gateway::drupal_reader(config).unwrap();
+        let reader = Reader::new(config).unwrap();
         let loaded = load_packs(&config.packs_dir).unwrap();
         let blobs = Arc::new(Blobs::open_index(own, reader.clone(), &config.data_dir, loaded.sounds).await.unwrap());
         let mut background = JoinSet::new();
@@ -94,6 +94,8 @@ impl Rooms {
     pub(crate) async fn as_read_now(&self) -> BTreeMap<EntityKey, Sha256Digest> {
         let site = self.reader.read_all().await.unwrap();
         let index = self.blobs.index();
+        index.want(site.files.values().filter_map(|file| file.source.clone()));
+        self.index_everything().await;
         let catalogue = Catalogue::new(&site, &**index, &self.rules, &self.packs);
         let leaf = |key: EntityKey| match catalogue.draft(&key).outcome {
             Outcome::Put(value) => Some((key.clone(), leaf_hash(&key, &value))),

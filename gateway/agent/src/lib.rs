@@ -1,1 +1,34 @@
 //! The Asterisk side of AudioSpread: a local SQL mirror and a permanent audio store that are always whole.
+//!
+//! [`pull()`] brings what the gateway publishes; everything else here reads what is on this host. What a phone menu may read is written in
+//! the crate's `README.md`.
+
+mod amount;
+mod config;
+mod event;
+mod link;
+mod lock;
+mod menu;
+mod mirror;
+mod prune;
+mod pull;
+mod shared;
+mod status;
+mod stop;
+mod store;
+mod verify;
+
+pub use amount::Amount;
+pub use config::{Config, ConfigError, PruneRules};
+pub use event::{Event, Observer, Origin};
+pub use link::{LinkError, LinkOpenError};
+pub use lock::LockError;
+pub use menu::{Menu, MenuCategory, MenuProgram, menu};
+pub use mirror::MirrorError;
+pub use prune::{Pruned, prune};
+pub use pull::{Fault, PullError, PullReport, pull};
+pub use shared::SharedError;
+pub use status::{KindStatus, Status, status};
+pub use stop::{Stop, Stopper};
+pub use store::StoreError;
+pub use verify::{Verified, VerifyOptions, verify};

@@ -16,7 +16,7 @@ pub use digest::{DigestError, Sha256Digest};
 pub use entity::{DeleteReason, EntityKey, KeyError, Kind};
 pub use line::{Change, End, Line, LineError, Operation};
 pub use problem::{Problem, ProblemCode};
-pub use tree::{Tree, leaf_hash};
+pub use tree::{BUCKETS, Tree, bucket_hash, bucket_of, catalogue_digest, leaf_hash};
 pub use value::{
     AudioRef, Category, CategorySounds, Keys, PhoneNumber, PhoneNumberError, Plan, Program, ProgramAudio, Prompt,
     PromptSource, Settings, Subscriber,

@@ -10,7 +10,8 @@ use sha2::{Digest, Sha256};
 
 use crate::{EntityKey, Kind, Sha256Digest};
 
-const BUCKETS: usize = 256;
+/// How many buckets there are.
+pub const BUCKETS: usize = 256;
 
 /// The leaf of an entity: SHA-256(kind LF id LF value).
 pub fn leaf_hash(key: &EntityKey, value: &[u8]) -> Sha256Digest {
@@ -28,8 +29,27 @@ fn key_hasher(key: &EntityKey) -> Sha256 {
     hasher
 }
 
-fn bucket_of(key: &EntityKey) -> usize {
-    usize::from(key_hasher(key).finalize()[0])
+/// The bucket of an entity: the first byte of SHA-256(kind LF id).
+pub fn bucket_of(key: &EntityKey) -> u8 {
+    key_hasher(key).finalize()[0]
+}
+
+/// The hash of a bucket: SHA-256 of its leaves, which come sorted bytewise, joined.
+pub fn bucket_hash(sorted_leaves: impl IntoIterator<Item = Sha256Digest>) -> Sha256Digest {
+    joined_hash(sorted_leaves)
+}
+
+/// The digest over a catalogue: SHA-256 of the hashes of its [`BUCKETS`] buckets in their order, joined.
+pub fn catalogue_digest(bucket_hashes: impl IntoIterator<Item = Sha256Digest>) -> Sha256Digest {
+    joined_hash(bucket_hashes)
+}
+
+fn joined_hash(digests: impl IntoIterator<Item = Sha256Digest>) -> Sha256Digest {
+    let mut hasher = Sha256::new();
+    for digest in digests {
+        hasher.update(digest.0);
+    }
+    Sha256Digest(hasher.finalize().into())
 }
 
 /// The leaves of a catalogue, with the hashes of the buckets kept so that a small change costs a small computation.
@@ -71,13 +91,13 @@ impl Tree {
 
     /// The leaf of `key`, if it is in the catalogue.
     pub fn get(&self, key: &EntityKey) -> Option<Sha256Digest> {
-        self.buckets[bucket_of(key)].leaves.get(key).copied()
+        self.buckets[usize::from(bucket_of(key))].leaves.get(key).copied()
     }
 
     /// Puts or replaces an entity, and returns the leaf it had.
     pub fn insert(&mut self, key: EntityKey, leaf: Sha256Digest) -> Option<Sha256Digest> {
         let is_subscriber = key.kind() == Kind::Subscriber;
-        let bucket = &mut self.buckets[bucket_of(&key)];
+        let bucket = &mut self.buckets[usize::from(bucket_of(&key))];
         bucket.hashes = None;
         let former = bucket.leaves.insert(key, leaf);
         if former.is_none() {
@@ -89,7 +109,7 @@ impl Tree {
 
     /// Takes an entity out, and returns the leaf it had.
     pub fn remove(&mut self, key: &EntityKey) -> Option<Sha256Digest> {
-        let bucket = &mut self.buckets[bucket_of(key)];
+        let bucket = &mut self.buckets[usize::from(bucket_of(key))];
         let former = bucket.leaves.remove(key)?;
         bucket.hashes = None;
         self.len -= 1;
@@ -104,28 +124,22 @@ impl Tree {
 
     /// The digest over the catalogue; without subscribers for those who may not see them.
     pub fn digest(&mut self, with_subscribers: bool) -> Sha256Digest {
-        let mut hasher = Sha256::new();
-        for bucket in &mut self.buckets {
+        catalogue_digest(self.buckets.iter_mut().map(|bucket| {
             let hashes =
-                *bucket.hashes.get_or_insert_with(|| [true, false].map(|all| bucket_hash(&bucket.leaves, all)));
-            hasher.update(hashes[usize::from(!with_subscribers)].0);
-        }
-        Sha256Digest(hasher.finalize().into())
+                *bucket.hashes.get_or_insert_with(|| [true, false].map(|all| hash_of_some(&bucket.leaves, all)));
+            hashes[usize::from(!with_subscribers)]
+        }))
     }
 }
 
-fn bucket_hash(leaves: &HashMap<EntityKey, Sha256Digest>, with_subscribers: bool) -> Sha256Digest {
+fn hash_of_some(leaves: &HashMap<EntityKey, Sha256Digest>, with_subscribers: bool) -> Sha256Digest {
     let mut sorted: Vec<_> = leaves
         .iter()
         .filter(|(key, _)| with_subscribers || key.kind() != Kind::Subscriber)
-        .map(|(_, leaf)| leaf)
+        .map(|(_, leaf)| *leaf)
         .collect();
     sorted.sort_unstable();
-    let mut hasher = Sha256::new();
-    for leaf in sorted {
-        hasher.update(leaf.0);
-    }
-    Sha256Digest(hasher.finalize().into())
+    bucket_hash(sorted)
 }
 
 #[cfg(test)]
@@ -137,7 +151,7 @@ mod tests {
     use super::*;
 
     fn key(number: u32) -> EntityKey {
-        EntityKey::numbered(if number % 3 == 0 { Kind::Subscriber } else { Kind::Program }, number)
+        EntityKey::numbered(if number.is_multiple_of(3) { Kind::Subscriber } else { Kind::Program }, number)
     }
 
     #[test]
@@ -154,14 +168,13 @@ mod tests {
             let (mut tree, mut plain) = (Tree::new(), BTreeMap::new());
             for (number, value) in steps {
                 let key = key(number);
-                match value {
-                    Some(value) => {
-                        let leaf = leaf_hash(&key, &[value]);
-                        prop_assert_eq!(tree.insert(key.clone(), leaf), plain.insert(key, leaf));
-                    }
-                    None => prop_assert_eq!(tree.remove(&key), plain.remove(&key)),
+                if let Some(value) = value {
+                    let leaf = leaf_hash(&key, &[value]);
+                    prop_assert_eq!(tree.insert(key.clone(), leaf), plain.insert(key, leaf));
+                } else {
+                    prop_assert_eq!(tree.remove(&key), plain.remove(&key));
                 }
-                tree.digest(number % 2 == 0);
+                tree.digest(number.is_multiple_of(2));
             }
             for with_subscribers in [true, false] {
                 let mut fresh = Tree::new();

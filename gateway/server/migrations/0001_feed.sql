@@ -51,12 +51,12 @@ CREATE TABLE IF NOT EXISTS feed_blob (
 -- Why something is not, or not well, on the phone. The owner is whatever the finding was derived from, and is replaced as a whole.
 CREATE TABLE IF NOT EXISTS feed_finding (
   number BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
-  owner VARBINARY(191) NOT NULL,
+  owner VARBINARY(255) NOT NULL,
   code VARCHAR(64) NOT NULL,
   severity ENUM('info', 'warning', 'error') NOT NULL,
   subject_type ENUM('site', 'node', 'term', 'prompt') NOT NULL,
-  subject_id VARBINARY(255) NOT NULL,
-  message TEXT NOT NULL,
+  subject_id MEDIUMBLOB NOT NULL,
+  message MEDIUMTEXT NOT NULL,
   PRIMARY KEY (number),
   KEY owner (owner)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;

@@ -110,7 +110,7 @@ fn examine_packs(config: &Config, checks: &mut Vec<Check>) {
 }
 
 async fn examine_drupal(config: &Config, checks: &mut Vec<Check>) {
-    let reader = match gateway::drupal_reader(config) {
+    let reader = match Reader::new(config) {
         Ok(reader) => reader,
         Err(error) => return checks.push(check("Drupal's database", Verdict::Bad, error.to_string())),
     };

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use crate::blobs::{Blobs, BlobsError, PackError, load_packs};
 use crate::catalogue::Rules;
 use crate::config::{Config, ConfigError};
-use crate::drupal::{Reader, session_statements};
+use crate::drupal::{ReadError, Reader};
 use crate::feed::{Feed, FeedError, Store};
 use crate::http::tokens::{Tokens, TokensError};
 use crate::refresh::{self, Handle, Refresher};
@@ -21,9 +21,6 @@ use crate::{database, http};
 
 /// Connections to the gateway's own database: some for readers of the feed, one for the refresh, one for the indexer.
 const OWN_CONNECTIONS: usize = 12;
-
-/// Connections to Drupal's database: one for the refresh, and some for audio that is kept there.
-const DRUPAL_CONNECTIONS: usize = 4;
 
 /// Why a gateway does not start, or stops.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +37,9 @@ pub enum GatewayError {
     /// The gateway's own database.
     #[error(transparent)]
     Feed(#[from] FeedError),
+    /// How to connect to Drupal's database.
+    #[error(transparent)]
+    Read(#[from] ReadError),
     /// The audio index.
     #[error(transparent)]
     Blobs(#[from] BlobsError),
@@ -72,7 +72,7 @@ pub enum GatewayError {
 impl GatewayError {
     /// Whether the configuration is to be changed, rather than something mended.
     pub const fn is_of_configuration(&self) -> bool {
-        matches!(self, Self::Config(_) | Self::Tokens(_) | Self::Packs(_))
+        matches!(self, Self::Config(_) | Self::Read(_) | Self::Tokens(_) | Self::Packs(_))
     }
 }
 
@@ -83,15 +83,6 @@ impl GatewayError {
 pub async fn open_feed(config: &Config) -> Result<Store, GatewayError> {
     let pool = database::own_pool(config.database.opts()?, OWN_CONNECTIONS)?;
     Ok(Store::open(pool).await?)
-}
-
-/// A reader of Drupal's database; no connection is made yet.
-///
-/// # Errors
-/// If the configuration does not say how to connect.
-pub fn drupal_reader(config: &Config) -> Result<Reader, GatewayError> {
-    let pool = database::pool(config.drupal.opts()?, session_statements(&config.drupal), DRUPAL_CONNECTIONS)?;
-    Ok(Reader::new(pool, config))
 }
 
 /// Runs a gateway until `stop`.
@@ -108,7 +99,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), G
 
     let own = database::own_pool(config.database.opts()?, OWN_CONNECTIONS)?;
     let feed = Arc::new(Feed::start(Store::open(own.clone()).await?, &config.data_dir, &config.feed).await?);
-    let reader = drupal_reader(&config)?;
+    let reader = Reader::new(&config)?;
     let blobs = Arc::new(Blobs::open_index(own, reader.clone(), &config.data_dir, packs.sounds).await?);
 
     let (handle, requests) = Handle::new();

@@ -118,9 +118,11 @@ impl Examiner<'_> {
                 },
             }
         }
-        match useless {
-            Some(entry) => Ok(Verdict::Found(entry)),
-            None => self.missing(places).await,
+        match (useless, &task.source) {
+            (Some(entry), _) => Ok(Verdict::Found(entry)),
+            // A site with blobs and no repository is one whose database is being restored.
+            (None, AudioSource::Bitcache(_)) if places.is_empty() => Ok(Verdict::Later { seen: None, delay: RETRY }),
+            (None, _) => self.missing(places).await,
         }
     }
 

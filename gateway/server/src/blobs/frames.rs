@@ -1,43 +1,64 @@
 //! How long MPEG audio and Ogg Vorbis are, by counting their frames; 0 for what is neither.
 
+use std::collections::BTreeMap;
 use std::io;
 
 use symphonia::core::codecs::CodecParameters;
-use symphonia::core::codecs::audio::well_known::{CODEC_ID_MP3, CODEC_ID_VORBIS};
+use symphonia::core::codecs::audio::well_known::CODEC_ID_VORBIS;
 use symphonia::core::errors::Error;
 use symphonia::core::formats::{FormatOptions, FormatReader, Track};
-use symphonia::core::io::MediaSourceStream;
+use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
 use symphonia::default::formats::{MpaReader, OggReader};
 
 use super::section::Section;
 
-/// The version and the layer of a frame, and its sample rate: the same in all frames of a stream.
-const SAME_STREAM: [u8; 3] = [0, 0x1e, 0x0c];
+/// What is the same in all frames of a stream: the version and the layer, and the sample rate.
+type Kind = (u8, u8);
 
-/// The length of a stream of MPEG audio layer III, in milliseconds.
+/// What frames of one kind add up to.
+#[derive(Clone, Copy, Default)]
+struct Frames {
+    samples: u64,
+    bytes: u64,
+}
+
+/// The length of a stream of MPEG audio layer III, in milliseconds. Pieces of different rates that were joined count, each by its own rate.
 ///
 /// # Errors
 /// If the file cannot be read.
 pub(super) fn mpeg_ms(section: Section) -> io::Result<u64> {
     let length = section.len();
     // A seekable source would have the length estimated by a look at a few frames, which nobody here wants.
-    let stream = MediaSourceStream::new(Box::new(section.forward_only()), Default::default());
+    let stream = MediaSourceStream::new(Box::new(section.forward_only()), MediaSourceStreamOptions::default());
     let Some(mut reader) = opened(MpaReader::try_new(stream, FormatOptions::default()))? else { return Ok(0) };
-    let Some((rate, CODEC_ID_MP3)) = reader.tracks().first().and_then(rate_and_codec) else { return Ok(0) };
 
-    let (mut samples, mut bytes, mut first) = (0_u64, 0_u64, None);
+    let mut kinds: BTreeMap<Kind, Frames> = BTreeMap::new();
     while let Some(packet) = next(&mut reader)? {
-        let Some(head) = packet.data.first_chunk::<3>() else { continue };
-        let kind = std::array::from_fn::<_, 3, _>(|i| head[i] & SAME_STREAM[i]);
-        // Tags and rubbish behind the music contain what looks like a frame now and then, seldom one of the same kind.
-        if *first.get_or_insert(kind) == kind {
-            samples += packet.block_dur().get();
-            bytes += packet.data.len() as u64;
-        }
+        let Some([_, version, rate, ..]) = packet.data.first_chunk::<4>() else { continue };
+        let frames = kinds.entry((version & 0x1e, rate & 0x0c)).or_default();
+        frames.samples += packet.block_dur().get();
+        frames.bytes += packet.data.len() as u64;
     }
-    // In bytes that are no audio at all, a few frames are found by chance; in audio, frames lie close together.
-    let by_chance = bytes.saturating_mul(8) < length;
-    Ok(if by_chance { 0 } else { milliseconds(samples, rate) })
+    // In bytes that are no audio, what looks like a frame is found by chance, and is of any kind: in tags and rubbish behind the music,
+    // and all over files of other types. Frames of music lie close together.
+    let bytes: u64 = kinds.values().map(|frames| frames.bytes).sum();
+    kinds.retain(|kind, frames| frames.bytes.saturating_mul(8) >= bytes && sample_rate(*kind).is_some());
+    let bytes: u64 = kinds.values().map(|frames| frames.bytes).sum();
+    if bytes.saturating_mul(8) < length {
+        return Ok(0);
+    }
+    Ok(kinds.iter().filter_map(|(kind, frames)| Some(milliseconds(frames.samples, sample_rate(*kind)?))).sum())
+}
+
+/// The samples a second of layer III frames of a kind.
+fn sample_rate((version, rate): Kind) -> Option<u32> {
+    let of_version_1 = [44_100, 48_000, 32_000].get(usize::from(rate >> 2))?;
+    match version {
+        0b1_1010 => Some(*of_version_1),
+        0b1_0010 => Some(of_version_1 / 2),
+        0b0_0010 => Some(of_version_1 / 4),
+        _ => None,
+    }
 }
 
 /// The length of an Ogg stream's Vorbis audio, in milliseconds; chained streams follow each other.
@@ -45,7 +66,7 @@ pub(super) fn mpeg_ms(section: Section) -> io::Result<u64> {
 /// # Errors
 /// If the file cannot be read.
 pub(super) fn vorbis_ms(section: Section) -> io::Result<u64> {
-    let stream = MediaSourceStream::new(Box::new(section), Default::default());
+    let stream = MediaSourceStream::new(Box::new(section), MediaSourceStreamOptions::default());
     let Some(mut reader) = opened(OggReader::try_new(stream, FormatOptions::default()))? else { return Ok(0) };
     let mut total = 0_u64;
     loop {

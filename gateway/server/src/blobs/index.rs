@@ -3,7 +3,6 @@
 //! It answers the catalogue without touching a disk, and hands the indexer what must be looked at. What it knows is kept in a table
 //! ([`super::table`]) and loaded at start; it opens no file itself.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
@@ -12,7 +11,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use tokio::sync::{Notify, watch};
 
 use super::beneath::Facts;
-use super::record::{Condition, Entry, Home, Record, source_text};
+use super::record::{Condition, Entry, Home, source_text};
+use super::state::{State, beginning};
 use crate::catalogue::site::{AudioIndex, AudioSource, AudioState};
 use crate::catalogue::{Finding, Severity, Subject};
 
@@ -23,6 +23,8 @@ pub struct Progress {
     pub known: u64,
     /// Sources of which nothing is known yet.
     pub pending: u64,
+    /// Sources that could not be looked at, or were being written, and whose time will come.
+    pub postponed: u64,
     /// Grows whenever something was learnt: then [`Index::take_changed`] has something to tell.
     pub generation: u64,
 }
@@ -33,27 +35,6 @@ pub struct Index {
     state: RwLock<State>,
     progress: watch::Sender<Progress>,
     pub(super) work: Notify,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    records: Vec<Record>,
-    slots: HashMap<AudioSource, u32>,
-    /// The beginnings of the digests of what is ready: a set of pairs is a third of a map's size.
-    digests: BTreeSet<(u64, u32)>,
-    directories: Vec<Directory>,
-    queue: VecDeque<u32>,
-    later: BTreeMap<(Instant, u32), Option<Facts>>,
-    changed: BTreeSet<u32>,
-    pending: u64,
-    generation: u64,
-}
-
-#[derive(Debug)]
-struct Directory {
-    path: Utf8PathBuf,
-    /// How many files of it are ready and named by the site.
-    known: u64,
 }
 
 /// A source that is to be looked at.
@@ -120,6 +101,18 @@ impl Index {
         self.publish(&state);
     }
 
+    /// Has everything looked at once more that is of no use as it is: it may be elsewhere now.
+    pub(super) fn doubt_useless(&self) {
+        let mut state = self.write();
+        for slot in 0..u32::try_from(state.records.len()).unwrap_or(u32::MAX) {
+            let record = &state.records[slot as usize];
+            if record.wanted && !matches!(record.entry.condition, Condition::Ready(_)) {
+                state.enqueue(slot, false);
+            }
+        }
+        self.publish(&state);
+    }
+
     /// The sources of which something new was learnt since the last call.
     pub fn take_changed(&self) -> Vec<AudioSource> {
         let mut state = self.write();
@@ -166,14 +159,19 @@ impl Index {
         if let Some(directory) = directory {
             entry.home = state.directory(directory).map(Home::Directory);
         }
-        let slot = state.insert(source);
+        // What the site named last time counts until it is read: a disk that is away is noticed before.
+        let slot = state.known(source);
         state.set(slot, entry);
         state.changed.clear();
     }
 
     /// The number by which a directory is known; absent if there are too many.
     pub(super) fn directory(&self, path: &Utf8Path) -> Option<u16> {
-        self.write().directory(path)
+        let known = self.read().directories.iter().position(|directory| directory.path == path);
+        match known {
+            Some(number) => u16::try_from(number).ok(),
+            None => self.write().directory(path),
+        }
     }
 
     /// The path of a directory.
@@ -261,6 +259,7 @@ impl Index {
         if !record.queued {
             record.queued = true;
             state.later.insert((Instant::now() + delay, slot), seen);
+            self.progress.send_replace(state.progress());
         }
     }
 
@@ -297,87 +296,143 @@ impl AudioIndex for Index {
     }
 }
 
-impl State {
-    fn progress(&self) -> Progress {
-        Progress { known: self.records.len() as u64, pending: self.pending, generation: self.generation }
-    }
-
-    fn want(&mut self, source: AudioSource) {
-        let before = self.records.len();
-        let slot = self.insert(source);
-        if self.records.len() > before {
-            self.enqueue(slot, false);
-        }
-        let record = &mut self.records[slot as usize];
-        if !std::mem::replace(&mut record.wanted, true) {
-            let entry = record.entry;
-            self.count(&entry, 1);
-        }
-    }
-
-    /// The slot of a source, made if need be; what is new is pending and not yet wanted.
-    fn insert(&mut self, source: AudioSource) -> u32 {
-        if let Some(slot) = self.slots.get(&source) {
-            return *slot;
-        }
-        // Four thousand million sources are four hundred gigabytes of index.
-        let slot = u32::try_from(self.records.len()).unwrap_or(u32::MAX);
-        self.records.push(Record { source: source.clone(), entry: Entry::PENDING, queued: false, wanted: false });
-        self.slots.insert(source, slot);
-        self.pending += 1;
-        slot
-    }
-
-    fn enqueue(&mut self, slot: u32, first: bool) {
-        let record = &mut self.records[slot as usize];
-        if std::mem::replace(&mut record.queued, true) {
-            return;
-        }
-        if first { self.queue.push_front(slot) } else { self.queue.push_back(slot) }
-    }
-
-    fn set(&mut self, slot: u32, entry: Entry) {
-        let record = &mut self.records[slot as usize];
-        let (before, wanted) = (std::mem::replace(&mut record.entry, entry), record.wanted);
-        if let Condition::Ready(audio) = before.condition {
-            self.digests.remove(&(beginning(&audio.sha256), slot));
-        }
-        if let Condition::Ready(audio) = entry.condition {
-            self.digests.insert((beginning(&audio.sha256), slot));
-        }
-        if wanted {
-            self.count(&before, -1);
-            self.count(&entry, 1);
-        }
-        self.pending -= u64::from(before.condition == Condition::Pending);
-        self.pending += u64::from(entry.condition == Condition::Pending);
-        if before.state() != entry.state() {
-            self.changed.insert(slot);
-        }
-    }
-
-    fn count(&mut self, entry: &Entry, by: i64) {
-        if let (Condition::Ready(_), Some(Home::Directory(number))) = (entry.condition, entry.home)
-            && let Some(directory) = self.directories.get_mut(usize::from(number))
-        {
-            directory.known = directory.known.saturating_add_signed(by);
-        }
-    }
-
-    fn directory(&mut self, path: &Utf8Path) -> Option<u16> {
-        let known = self.directories.iter().position(|directory| directory.path == path);
-        let number = known.unwrap_or_else(|| {
-            self.directories.push(Directory { path: path.to_owned(), known: 0 });
-            self.directories.len() - 1
-        });
-        u16::try_from(number).ok()
-    }
-}
-
-fn beginning(sha256: &Sha256Digest) -> u64 {
-    sha256.0.iter().take(8).fold(0, |sum, byte| sum << 8 | u64::from(*byte))
-}
-
 fn gcd(a: usize, b: usize) -> usize {
     if b == 0 { a } else { gcd(b, a % b) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::measure::Mime;
+    use super::super::record::Audio;
+    use super::*;
+
+    fn source(number: u8) -> AudioSource {
+        AudioSource::Bitcache([number; 20])
+    }
+
+    fn ready(index: &Index, directory: &str, number: u8) -> Entry {
+        let audio = Audio { sha256: Sha256Digest([number; 32]), mime: Mime::Mpeg, duration_ms: 36 };
+        Entry {
+            condition: Condition::Ready(audio),
+            home: index.directory(directory.into()).map(Home::Directory),
+            facts: Facts { size: 72, mtime_ns: 1, inode: 2 },
+        }
+    }
+
+    #[test]
+    fn what_nobody_has_looked_at_is_pending_whether_it_is_known_or_not() {
+        let index = Index::default();
+        assert_eq!(index.state(&source(1)), AudioState::Pending);
+        assert_eq!(index.want([source(1), source(1), source(2)]), 2);
+        assert_eq!(index.want([source(1)]), 0);
+        assert_eq!(index.state(&source(1)), AudioState::Pending);
+        assert_eq!(index.progress(), Progress { known: 2, pending: 2, postponed: 0, generation: 0 });
+    }
+
+    #[test]
+    fn each_task_is_handed_out_once_and_those_of_named_nodes_first() {
+        let index = Index::default();
+        index.want([source(1), source(2)]);
+        index.learn(&[(source(3), Entry { condition: Condition::Missing, ..Entry::PENDING })]);
+        index.recheck([source(3), source(3), source(4)]);
+        let (tasks, due) = index.take_tasks(10);
+        assert_eq!(tasks.iter().map(|task| task.source.clone()).collect::<Vec<_>>(), [source(3), source(1), source(2)]);
+        assert_eq!(due, None);
+        assert!(index.take_tasks(10).0.is_empty());
+    }
+
+    #[test]
+    fn what_is_postponed_comes_when_its_time_has_come() {
+        let index = Index::default();
+        index.want([source(1)]);
+        index.take_tasks(1);
+        let seen = Some(Facts { size: 1, mtime_ns: 2, inode: 3 });
+        index.postpone(&source(1), seen, Duration::from_secs(3600));
+        let (tasks, due) = index.take_tasks(1);
+        assert!(tasks.is_empty() && due.is_some());
+        index.want([source(2)]);
+        index.take_tasks(1);
+        index.postpone(&source(2), seen, Duration::ZERO);
+        let (tasks, _) = index.take_tasks(9);
+        assert_eq!(tasks.len(), 1);
+        assert_eq!(tasks[0].seen, seen);
+        assert_eq!(index.progress().postponed, 1);
+    }
+
+    #[test]
+    fn only_wanted_files_count_as_known_in_a_directory() {
+        let index = Index::default();
+        index.learn(&[(source(1), ready(&index, "/a", 1)), (source(2), ready(&index, "/a", 2))]);
+        index.learn(&[(source(3), ready(&index, "/b", 3))]);
+        assert_eq!(index.known_in("/a".into()), 0);
+        index.want((1..=3).map(source));
+        assert_eq!((index.known_in("/a".into()), index.known_in("/b".into())), (2, 1));
+        index.learn(&[(source(2), Entry { condition: Condition::Missing, ..Entry::PENDING })]);
+        assert_eq!(index.known_in("/a".into()), 1);
+        index.learn(&[(source(2), ready(&index, "/b", 2))]);
+        assert_eq!((index.known_in("/a".into()), index.known_in("/b".into())), (1, 2));
+        index.want_only([source(3), source(3)]);
+        assert_eq!((index.known_in("/a".into()), index.known_in("/b".into())), (0, 1));
+    }
+
+    #[test]
+    fn a_sample_has_files_of_its_directory_and_each_once() {
+        let index = Index::default();
+        for number in 0..100 {
+            let directory = if number % 10 == 0 { "/rare" } else { "/common" };
+            index.learn(&[(source(number), ready(&index, directory, number))]);
+        }
+        index.want((0..100).map(source));
+        for _ in 0..20 {
+            let mut sample = index.sample("/rare".into(), 16);
+            sample.sort();
+            assert_eq!(sample, (0..100).step_by(10).map(source).collect::<Vec<_>>());
+            assert_eq!(index.sample("/common".into(), 16).len(), 16);
+        }
+        assert!(index.sample("/none".into(), 16).is_empty());
+        assert!(Index::default().sample("/a".into(), 16).is_empty());
+    }
+
+    #[test]
+    fn a_digest_leads_to_all_its_sources_and_to_no_others() {
+        let index = Index::default();
+        let (one, mut near) = (ready(&index, "/a", 1), ready(&index, "/a", 1));
+        if let Condition::Ready(audio) = &mut near.condition {
+            audio.sha256.0[31] = 0;
+        }
+        index.learn(&[(source(1), one), (source(2), one), (source(3), near)]);
+        let named = |digest: [u8; 32]| {
+            index.named(&Sha256Digest(digest)).into_iter().map(|(source, _)| source).collect::<Vec<_>>()
+        };
+        assert_eq!(named([1; 32]), [source(1), source(2)]);
+        index.learn(&[(source(1), ready(&index, "/a", 9))]);
+        assert_eq!(named([1; 32]), [source(2)]);
+        assert_eq!(named([9; 32]), [source(1)]);
+        assert!(named([2; 32]).is_empty());
+    }
+
+    #[test]
+    fn only_what_became_different_for_the_catalogue_is_told() {
+        let index = Index::default();
+        let entry = ready(&index, "/a", 1);
+        index.learn(&[(source(1), entry)]);
+        assert_eq!(index.take_changed(), [source(1)]);
+        let touched = Entry { facts: Facts { mtime_ns: 77, ..entry.facts }, ..entry };
+        index.learn(&[(source(1), touched)]);
+        assert_eq!(index.take_changed(), []);
+    }
+
+    #[test]
+    fn a_sweep_meets_every_wanted_source_once() {
+        let index = Index::default();
+        index.want((0..25).map(source));
+        index.take_tasks(25);
+        let (mut met, mut next) = (Vec::new(), Some(0));
+        while let Some(from) = next {
+            let (slice, following) = index.slice(from, 10);
+            met.extend(slice.into_iter().map(|(source, _)| source));
+            next = following;
+        }
+        assert_eq!(met, (0..25).map(source).collect::<Vec<_>>());
+    }
 }

@@ -9,7 +9,8 @@ use super::Blobs;
 use super::examine::{Examiner, Verdict};
 use super::index::Task;
 use super::record::Entry;
-use super::table;
+use super::store::StoreError;
+use super::{table, unblocked};
 use crate::catalogue::site::AudioSource;
 use crate::drupal::Storage;
 
@@ -23,7 +24,12 @@ const PUBLISH: Duration = Duration::from_secs(1);
 impl Blobs {
     /// Looks at sources as they come in, for as long as it is polled. It may be dropped at any moment: what was not written down is looked at
     /// again after the next start.
+    /// One at a time may run on a `data_dir`.
     pub async fn run_indexer(&self) {
+        let store = self.store.clone();
+        if let Err(error) = unblocked(move || store.clear()).await.map_err(StoreError::from).flatten() {
+            tracing::warn!(%error, "what was left of copies half made could not be removed");
+        }
         loop {
             let work = self.index.work.notified();
             let Some(storage) = self.storage.load_full() else {

@@ -14,6 +14,7 @@ mod packs;
 mod record;
 mod roots;
 mod section;
+mod state;
 mod store;
 mod sweep;
 mod table;
@@ -97,8 +98,8 @@ impl Blobs {
     }
 
     /// Whether the directories with Drupal's files can be reached and hold what is known to be in them: a few looks, however large the site
-    /// is. Asked at each refresh, after [`Index::want_only`] or [`Index::want`] and before anything is derived from the index: if it fails, so
-    /// does the refresh. If not, this is where audio is looked for from now on.
+    /// is. Asked at each refresh before anything is derived from the index: if it fails, so does the refresh. If not, this is where audio is
+    /// looked for from now on.
     ///
     /// # Errors
     /// [`StorageError`], which says which directory and what to do.
@@ -115,8 +116,10 @@ impl Blobs {
             Ok(Ok(checked)) => checked?,
             Ok(Err(_)) | Err(_) => return Err(StorageError::Silent),
         }
-        self.storage.store(Some(storage));
-        self.index.work.notify_one();
+        let before = self.storage.swap(Some(storage.clone()));
+        if before.is_none_or(|before| before != storage) {
+            self.index.doubt_useless();
+        }
         Ok(())
     }
 }

@@ -95,8 +95,11 @@ fn open_file(
 ) -> Result<OpenBlob, BlobError> {
     // The site was moved, or bitcache's layout changed: the bytes are looked for anew.
     let Some(path) = path_below(storage, source, directory) else { return Err(BlobError::Changed) };
-    match Root::open(directory)?.open_file(path.as_str())? {
+    let root = Root::open(directory)?;
+    match root.open_file(path.as_str())? {
         Found::File((file, _)) => with_facts(file, entry, |facts| facts == entry.facts),
+        // The disk is away, and the audio with it; nobody has removed anything.
+        Found::Other | Found::Nothing if root.is_empty()? => Err(io::Error::other("its directory is empty").into()),
         Found::Other | Found::Nothing => Err(BlobError::Changed),
     }
 }

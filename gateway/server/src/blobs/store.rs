@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io;
 
 use audiospread_protocol::Sha256Digest;
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{MultipartUpload, ObjectStoreExt};
@@ -31,6 +31,7 @@ pub enum StoreError {
 #[derive(Debug)]
 pub(super) struct Store {
     files: LocalFileSystem,
+    directory: Utf8PathBuf,
 }
 
 /// A copy that is being made.
@@ -41,16 +42,20 @@ pub(super) struct Incoming {
 }
 
 impl Store {
-    /// Opens the store below `data_dir` and removes what was left half made; of one `data_dir` one gateway at a time. Blocks.
+    /// Opens the store below `data_dir`. Blocks.
     pub(super) fn open(data_dir: &Utf8Path) -> Result<Self, StoreError> {
         let directory = data_dir.join("blobs");
-        // The object store does not list what a crash left of its uploads.
-        match std::fs::remove_dir_all(directory.join(INCOMING)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-            _ => {}
-        }
         std::fs::create_dir_all(&directory)?;
-        Ok(Self { files: LocalFileSystem::new_with_prefix(directory)?.with_fsync(true) })
+        Ok(Self { files: LocalFileSystem::new_with_prefix(&directory)?.with_fsync(true), directory })
+    }
+
+    /// Removes what was left half made; only for the one who makes copies, and before the first. Blocks.
+    pub(super) fn clear(&self) -> Result<(), StoreError> {
+        // The object store does not list what a crash left of its uploads.
+        match std::fs::remove_dir_all(self.directory.join(INCOMING)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
+            _ => Ok(()),
+        }
     }
 
     /// Begins a copy.

@@ -62,10 +62,9 @@ impl Blobs {
 /// Whether there is something to find out about a source. What cannot be looked at is not doubted: the storage is, at the next refresh.
 fn is_doubtful(storage: &Storage, index: &Index, store: &Store, source: &AudioSource, entry: &Entry) -> bool {
     match (entry.condition, entry.home) {
-        // In the queue already.
-        (Condition::Pending, _) => false,
         (Condition::Ready(audio), Some(Home::Store)) => !store.blob(&audio.sha256).is_ok_and(|copy| copy.is_some()),
-        (_, Some(Home::Store)) => false,
+        // In the queue already; or bytes that will be no others, since bitcache names them by what they are.
+        (Condition::Pending, _) | (_, Some(Home::Store)) => false,
         (_, Some(Home::Directory(number))) => {
             let Some(directory) = index.directory_path(number) else { return true };
             // The site was moved, or its repositories were changed.

@@ -83,7 +83,7 @@ pub(super) async fn save(pool: &Pool, index: &Index, found: &[(AudioSource, Entr
 }
 
 async fn insert(conn: &mut Connection, index: &Index, batch: &[&(AudioSource, Entry)]) -> Result<(), TableError> {
-    let places = vec!["?"; COLUMNS].join(",");
+    let places = ["?"; COLUMNS].join(",");
     let rows = vec![format!("({places})"); batch.len()].join(",");
     let statement = format!(
         "INSERT INTO audio_source \

@@ -8,6 +8,8 @@ const PCM: u16 = 1;
 const IEEE_FLOAT: u16 = 3;
 const A_LAW: u16 = 6;
 const MU_LAW: u16 = 7;
+const MS_ADPCM: u16 = 2;
+const IMA_ADPCM: u16 = 0x11;
 /// What Asterisk writes as `wav49`.
 const GSM: u16 = 0x31;
 const EXTENSIBLE: u16 = 0xfffe;
@@ -61,7 +63,7 @@ fn byte_rate(format: &[u8; 16]) -> u64 {
             let frame = u64::from(channels) * u64::from(bits).div_ceil(8);
             if frame == 0 || frame != u64::from(align) { 0 } else { frame * u64::from(rate) }
         }
-        GSM => u64::from(stated),
+        MS_ADPCM | IMA_ADPCM | GSM => u64::from(stated),
         _ => 0,
     }
 }

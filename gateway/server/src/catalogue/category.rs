@@ -91,3 +91,75 @@ impl Catalogue<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use audiospread_protocol::Kind;
+    use serde_json::json;
+
+    use super::super::sample::{Sample, blob, sound_of};
+    use super::super::site::AudioState;
+    use super::super::{Outcome, codes};
+    use super::*;
+
+    fn draft(sample: &Sample, tid: Tid) -> Draft {
+        sample.draft(Kind::Category, &tid.to_string())
+    }
+
+    #[test]
+    fn a_category_has_name_parents_position_and_its_sounds_by_language() {
+        let mut sample = Sample::new();
+        sample.sounds(100, 2).footer = None;
+        sample.sounds(110, 2).node.language = Some("fr".into());
+        let value = draft(&sample, 2).value();
+        let expected = json!({"name": "Crops", "description": "", "parents": ["1"], "position": 1, "audio": {
+            "en": {"title": sound_of(101), "header": sound_of(102)},
+            "fr": {"title": sound_of(111), "header": sound_of(112), "footer": sound_of(113)},
+        }});
+        assert_eq!(value, expected);
+        assert!(draft(&sample, 2).findings.is_empty());
+        assert_eq!(draft(&sample, 1).value()["parents"], json!([]));
+    }
+
+    #[test]
+    fn of_two_nodes_in_one_language_the_lowest_published_one_counts_with_all_its_parts() {
+        let mut sample = Sample::new();
+        sample.sounds(90, 2).node.published = false;
+        sample.sounds(100, 2).header = None;
+        sample.sounds(110, 2).node.language = Some("en".into());
+        let draft = draft(&sample, 2);
+        assert_eq!(draft.value()["audio"]["en"], json!({"title": sound_of(101), "footer": sound_of(103)}));
+        assert_eq!(draft.codes(), [codes::DUPLICATE_SOUND, codes::NO_TITLE_SOUND]);
+        assert_eq!(draft.findings[0].subject, Subject::Node(110));
+    }
+
+    #[test]
+    fn a_broken_sound_is_left_out_and_a_missing_name_is_told_for_each_language_of_the_menus() {
+        let mut sample = Sample::new();
+        sample.sounds(100, 2);
+        sample.audio.0.insert(blob(101), AudioState::Missing);
+        let draft = draft(&sample, 2);
+        assert!(draft.value()["audio"]["en"].get("title").is_none());
+        assert_eq!(draft.codes(), [codes::MISSING_BLOB, codes::NO_TITLE_SOUND, codes::NO_TITLE_SOUND]);
+        assert_eq!(self::draft(&sample, 3).value()["audio"], json!({}));
+    }
+
+    #[test]
+    fn one_pending_sound_or_one_node_being_saved_keeps_the_category_as_it_is() {
+        let mut sample = Sample::new();
+        sample.sounds(100, 2);
+        sample.audio.0.insert(blob(103), AudioState::Pending);
+        assert_eq!(draft(&sample, 2).outcome, Outcome::Keep(Wait::Audio));
+        assert_eq!(draft(&sample, 3).codes(), [codes::NO_TITLE_SOUND, codes::NO_TITLE_SOUND]);
+        sample.sounds(100, 2).node.complete = false;
+        assert_eq!(draft(&sample, 3).outcome, Outcome::Keep(Wait::Save));
+    }
+
+    #[test]
+    fn terms_of_prompts_and_terms_that_are_gone_are_deleted() {
+        let sample = Sample::new();
+        for tid in [12, 13, 77, 0] {
+            assert_eq!(draft(&sample, tid).outcome, Outcome::Absent(DeleteReason::Deleted), "{tid}");
+        }
+    }
+}

@@ -20,6 +20,8 @@ mod partial;
 mod program;
 mod prompt;
 mod rules;
+#[cfg(test)]
+mod sample;
 mod settings;
 pub mod site;
 mod subscriber;
@@ -37,9 +39,11 @@ pub use packs::{Packs, PromptName};
 pub use rules::Rules;
 pub use survey::ProgramCounts;
 
+use behind::LastSaved;
 use outline::Outline;
 use settings::SettledSettings;
 use site::{AudioIndex, Language, Nid, Node, Site, Tid};
+use subscriber::Holders;
 
 /// A site as the rules see it: its rows, and small indices of all but the programs.
 ///
@@ -55,10 +59,11 @@ pub struct Catalogue<'a> {
     sounds: HashMap<Tid, Vec<Nid>>,
     /// The nodes of each prompt, ascending, unpublished ones and all languages included.
     prompts: BTreeMap<PromptName, Vec<Nid>>,
-    /// The published subscribers that have each number, ascending.
-    owners: HashMap<PhoneNumber, Vec<Nid>>,
+    /// The published subscribers that have each number.
+    holders: HashMap<PhoneNumber, Holders>,
     /// Whether a node of each kind was seen half saved.
     saving: Saving,
+    last_saved: LastSaved,
 }
 
 /// Whether a node was seen half saved, whose terms, key or numbers are therefore not known: it may belong to any entity of its kind.
@@ -81,8 +86,20 @@ impl<'a> Catalogue<'a> {
         };
         let sounds = category::sounds_by_term(site);
         let prompts = prompt::prompts_by_name(site, &outline);
-        let owners = subscriber::owners_by_number(site, rules);
-        Self { site, audio, rules, packs, outline, settings, sounds, prompts, owners, saving }
+        let holders = subscriber::holders_by_number(site, rules);
+        Self {
+            site,
+            audio,
+            rules,
+            packs,
+            outline,
+            settings,
+            sounds,
+            prompts,
+            holders,
+            saving,
+            last_saved: LastSaved::of(site),
+        }
     }
 
     /// Every key that the site could have in the feed, each once, in no order.

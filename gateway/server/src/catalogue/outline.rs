@@ -48,7 +48,7 @@ impl Outline {
         for &(child, _) in &walk.loops {
             findings.push(on_term(codes::CYCLE, child, terms, "is below itself: change its parents"));
         }
-        report_unreached(terms, &walk, &mut findings);
+        report_unreached(terms, &children, &walk, &mut findings);
         let minimals = minimals(terms, &rules.minimals);
         if minimals.is_none() && !rules.minimals.is_empty() && !terms.is_empty() {
             let message = format!(
@@ -154,36 +154,46 @@ impl Walk {
 }
 
 /// Says of the terms that no way leads to whether they go round in a circle or hang on a term that does not exist.
-fn report_unreached(terms: &HashMap<Tid, Term>, walk: &Walk, findings: &mut Vec<Finding>) {
+fn report_unreached(
+    terms: &HashMap<Tid, Term>,
+    children: &HashMap<Tid, Vec<Tid>>,
+    walk: &Walk,
+    findings: &mut Vec<Finding>,
+) {
     let unreached: HashSet<Tid> = terms.keys().copied().filter(|tid| !walk.met.contains_key(tid)).collect();
-    let parents_among = |tid: &Tid, set: &HashSet<Tid>| {
-        terms.get(tid).is_some_and(|term| term.parents.iter().any(|parent| set.contains(parent)))
-    };
-    // Whatever has no parent left, again and again, hangs on nothing; the rest goes round in a circle or hangs on such.
-    let mut circling = unreached.clone();
-    loop {
-        let loose: Vec<Tid> = circling.iter().copied().filter(|tid| !parents_among(tid, &circling)).collect();
-        if loose.is_empty() {
-            break;
-        }
-        for tid in loose {
-            circling.remove(&tid);
+    let below = |tid: Tid| children_of(children, tid).iter().copied().filter(|child| unreached.contains(child));
+    let mut parents: HashMap<Tid, usize> = HashMap::new();
+    for child in unreached.iter().flat_map(|&tid| below(tid)) {
+        *parents.entry(child).or_default() += 1;
+    }
+    // What has no parent left, again and again, hangs on nothing; the rest goes round in a circle or hangs on such.
+    let mut loose: Vec<Tid> = unreached.iter().copied().filter(|tid| !parents.contains_key(tid)).collect();
+    let mut hanging = HashSet::new();
+    while let Some(tid) = loose.pop() {
+        hanging.insert(tid);
+        for child in below(tid) {
+            if let Some(count) = parents.get_mut(&child) {
+                *count -= 1;
+                if *count == 0 {
+                    loose.push(child);
+                }
+            }
         }
     }
-    for tid in unreached {
-        findings.push(if circling.contains(&tid) {
-            on_term(
-                codes::CYCLE,
-                tid,
-                terms,
-                "is below itself or below a term that is, so callers cannot reach it: change its parents",
-            )
-        } else {
+    for &tid in &unreached {
+        findings.push(if hanging.contains(&tid) {
             on_term(
                 codes::ORPHAN,
                 tid,
                 terms,
                 "hangs below a term that does not exist, so callers cannot reach it: give it another parent",
+            )
+        } else {
+            on_term(
+                codes::CYCLE,
+                tid,
+                terms,
+                "is below itself or below a term that is, so callers cannot reach it: change its parents",
             )
         });
     }
@@ -278,4 +288,153 @@ fn categories(
         }
     }
     categories
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::sample::{content, rules, term};
+    use super::*;
+    use crate::config::{Content, Menu};
+
+    fn outline(terms: &[(Tid, Term)]) -> Outline {
+        outline_of(&terms.iter().cloned().collect(), &content())
+    }
+
+    fn outline_of(terms: &HashMap<Tid, Term>, content: &Content) -> Outline {
+        Outline::new(terms, &rules(content, &Menu::default()))
+    }
+
+    fn codes_of(outline: &Outline) -> Vec<(&str, Subject)> {
+        let mut codes: Vec<_> = outline.findings().iter().map(|f| (&*f.code, f.subject.clone())).collect();
+        codes.sort();
+        codes
+    }
+
+    /// The minimals term and one menu, so that tests of other things have no finding about them.
+    fn minimals() -> [(Tid, Term); 2] {
+        [(12, term("minimals", 50, &[0])), (13, term("home", 51, &[12]))]
+    }
+
+    #[test]
+    fn positions_are_those_of_the_first_meeting_and_count_the_prompts_terms() {
+        let mut terms = vec![
+            (1, term("b", 20, &[0])),
+            (2, term("b2", 22, &[1])),
+            (3, term("b1", 21, &[1])),
+            (4, term("both", 1, &[2, 5])),
+            (5, term("z", 60, &[0])),
+        ];
+        terms.extend(minimals());
+        let outline = outline(&terms);
+        let position = |tid| outline.category(tid).map(|place| place.position);
+        assert_eq!([1, 3, 2, 4, 5].map(position), [0, 1, 2, 3, 6].map(Some));
+        assert_eq!([12, 13].map(position), [None, None]);
+        assert_eq!(outline.category(4).unwrap().parent_ids(), ["2", "5"]);
+        assert_eq!(outline.category(4).unwrap().depth, 2);
+        assert!(outline.findings().is_empty());
+    }
+
+    #[test]
+    fn the_top_level_among_other_parents_is_0_and_alone_is_nothing() {
+        let mut terms = vec![(1, term("a", 0, &[0])), (2, term("b", 1, &[0, 1]))];
+        terms.extend(minimals());
+        let outline = outline(&terms);
+        assert_eq!(outline.category(2).unwrap().parent_ids(), ["0", "1"]);
+        assert!(outline.category(1).unwrap().parent_ids().is_empty());
+    }
+
+    #[test]
+    fn prompts_terms_are_found_by_name_or_tid_and_are_never_categories_at_any_depth() {
+        let mut terms: HashMap<Tid, Term> = minimals().into();
+        terms.insert(14, term("deeper", 1, &[13]));
+        terms.insert(15, term("Crops", 2, &[0, 14]));
+        terms.insert(16, term("unknown menu", 3, &[12]));
+        let by_name = outline_of(&terms, &content());
+        assert_eq!(by_name.categories().count(), 0);
+        let context = |tid| by_name.context(tid);
+        assert_eq!([12, 13, 14, 15].map(context), ["minimals", "home", "home", "home"].map(Some));
+        assert_eq!(context(16), None);
+        assert_eq!(codes_of(&by_name), [(codes::UNKNOWN_CONTEXT, Subject::Term(16))]);
+
+        let by_tid =
+            Content { minimals: "13".into(), contexts: [("14".to_owned(), "support".to_owned())].into(), ..content() };
+        let by_tid = outline_of(&terms, &by_tid);
+        assert_eq!((by_tid.context(13), by_tid.context(14)), (Some("minimals"), Some("support")));
+        assert!(by_tid.is_category(12) && by_tid.is_category(16));
+    }
+
+    #[test]
+    fn a_site_without_the_prompts_term_is_told() {
+        let outline = outline(&[(1, term("a", 0, &[0]))]);
+        assert_eq!(codes_of(&outline), [(codes::NO_MINIMALS, Subject::Site)]);
+    }
+
+    #[test]
+    fn a_loop_below_the_top_is_cut_where_it_closes() {
+        let mut terms = vec![(1, term("a", 0, &[0, 3])), (2, term("b", 1, &[1, 2])), (3, term("c", 2, &[2]))];
+        terms.extend(minimals());
+        let outline = outline(&terms);
+        let parents = |tid| outline.category(tid).unwrap().parent_ids();
+        assert_eq!((parents(1), parents(2), parents(3)), (vec![], vec!["1".to_owned()], vec!["2".to_owned()]));
+        assert!(outline.category(3).unwrap().children.is_empty());
+        assert_eq!(codes_of(&outline), [(codes::CYCLE, Subject::Term(1)), (codes::CYCLE, Subject::Term(2))]);
+    }
+
+    #[test]
+    fn circles_and_orphans_away_from_the_top_are_told_apart_and_are_no_categories() {
+        let mut terms = vec![
+            (1, term("round", 0, &[2])),
+            (2, term("and round", 1, &[1])),
+            (3, term("below the circle", 2, &[2])),
+            (4, term("orphan", 3, &[99])),
+            (5, term("below the orphan", 4, &[4])),
+            (6, term("no row at all", 5, &[])),
+        ];
+        terms.extend(minimals());
+        let outline = outline(&terms);
+        assert_eq!(outline.categories().count(), 0);
+        let expected = [1, 2, 3].map(|tid| (codes::CYCLE, Subject::Term(tid)));
+        let expected = expected.into_iter().chain([4, 5, 6].map(|tid| (codes::ORPHAN, Subject::Term(tid))));
+        assert_eq!(codes_of(&outline), expected.collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_tree_of_a_hundred_thousand_levels_does_no_harm() {
+        const LEVELS: Tid = 100_000;
+        let chain =
+            |top: Tid| (1..=LEVELS).map(move |tid| (tid, term("t", tid, &[if tid == 1 { top } else { tid - 1 }])));
+        let reached = outline_of(&chain(0).collect(), &content());
+        assert_eq!(reached.category(LEVELS).unwrap().depth, LEVELS);
+        let orphaned = outline_of(&chain(LEVELS + 1).collect(), &content());
+        assert_eq!(orphaned.categories().count(), 0);
+    }
+
+    fn any_terms() -> impl Strategy<Value = HashMap<Tid, Term>> {
+        let row =
+            (0u32..12, prop::collection::vec(0u32..14, 0..4), prop::sample::select(vec!["a", "minimals", "home"]));
+        prop::collection::hash_map(1u32..12, row.prop_map(|(rank, parents, name)| term(name, rank, &parents)), 0..12)
+    }
+
+    proptest! {
+        #[test]
+        fn from_every_category_the_parents_lead_to_the_top_without_a_loop(terms in any_terms()) {
+            let outline = outline_of(&terms, &content());
+            let mut positions: Vec<u32> = outline.categories().map(|(_, place)| place.position).collect();
+            positions.sort_unstable();
+            positions.dedup();
+            prop_assert_eq!(positions.len(), outline.categories().count());
+            for (tid, place) in outline.categories() {
+                prop_assert!(!place.parents.is_empty() && place.depth > 0, "{}", tid);
+                prop_assert!(outline.context(tid).is_none());
+                // Without loops, no way up is longer than there are terms.
+                let mut level: HashSet<Tid> = place.parents.iter().copied().collect();
+                for _ in 0..terms.len() {
+                    level = level.iter().filter_map(|&tid| outline.category(tid)).flat_map(|p| p.parents.clone()).collect();
+                }
+                prop_assert!(level.is_empty(), "{}", tid);
+            }
+        }
+    }
 }

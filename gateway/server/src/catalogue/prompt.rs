@@ -166,3 +166,132 @@ impl Catalogue<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::sample::{Sample, blob, sound, sound_of};
+    use super::super::site::AudioState;
+    use super::super::{Outcome, codes};
+    use super::*;
+
+    fn draft(sample: &Sample, id: &str) -> Draft {
+        sample.draft(Kind::Prompt, id)
+    }
+
+    fn with_packs() -> Sample {
+        let mut sample = Sample::new();
+        sample.packs.insert("en", PromptName::new("home", "welcome"), sound("en"));
+        sample.packs.insert("fr", PromptName::new("home", "welcome"), sound("fr"));
+        sample.packs.insert("en", PromptName::new("minimals", "digit_1"), sound("one"));
+        sample
+    }
+
+    #[test]
+    fn the_site_comes_before_the_pack_and_the_pack_before_the_default_languages_pack() {
+        let mut sample = with_packs();
+        let source = |sample: &Sample, id| {
+            (draft(sample, id).value()["source"].clone(), draft(sample, id).value()["audio"].clone())
+        };
+        assert_eq!(source(&sample, "home/welcome@fr"), (json!("pack"), json!(sound("fr"))));
+        assert_eq!(source(&sample, "minimals/digit_1@fr"), (json!("default"), json!(sound("one"))));
+        assert_eq!(source(&sample, "minimals/digit_1@en"), (json!("pack"), json!(sound("one"))));
+        sample.prompt(100, "welcome").node.language = Some("fr".into());
+        assert_eq!(source(&sample, "home/welcome@fr"), (json!("site"), json!(sound_of(101))));
+        assert_eq!(source(&sample, "home/welcome@en"), (json!("pack"), json!(sound("en"))));
+    }
+
+    #[test]
+    fn the_value_names_the_prompt() {
+        let value = draft(&with_packs(), "home/welcome@fr").value();
+        assert_eq!(
+            (&value["context"], &value["key"], &value["language"]),
+            (&json!("home"), &json!("welcome"), &json!("fr"))
+        );
+    }
+
+    #[test]
+    fn unpublished_missing_or_undecodable_means_not_overridden() {
+        let mut sample = with_packs();
+        sample.prompt(100, "welcome").node.published = false;
+        assert_eq!(draft(&sample, "home/welcome@en").value()["source"], "pack");
+        assert_eq!(draft(&sample, "home/welcome@en").codes(), Vec::<&str>::new());
+        sample.prompt(100, "welcome").audio = None;
+        assert_eq!(draft(&sample, "home/welcome@en").value()["source"], "pack");
+        for (state, code) in [(AudioState::Missing, codes::MISSING_BLOB), (AudioState::NotAudio, codes::NOT_AUDIO)] {
+            sample.prompt(100, "welcome");
+            sample.audio.0.insert(blob(101), state);
+            let draft = draft(&sample, "home/welcome@en");
+            assert_eq!((draft.value()["source"].clone(), draft.codes()), (json!("pack"), vec![code]));
+        }
+    }
+
+    #[test]
+    fn of_two_recordings_the_lowest_nid_that_can_be_heard_counts() {
+        let mut sample = with_packs();
+        for nid in [120, 100, 110] {
+            sample.prompt(nid, "welcome");
+        }
+        sample.audio.0.insert(blob(101), AudioState::Missing);
+        let draft = draft(&sample, "home/welcome@en");
+        assert_eq!(draft.value()["audio"], json!(sound_of(111)));
+        assert_eq!(draft.codes(), [codes::DUPLICATE_PROMPT, codes::MISSING_BLOB]);
+        assert_eq!(draft.findings[0].subject, Subject::Node(120));
+    }
+
+    #[test]
+    fn a_recording_not_looked_at_yet_or_one_being_saved_keeps_what_is_there() {
+        let mut sample = with_packs();
+        sample.prompt(100, "welcome");
+        sample.audio.0.insert(blob(101), AudioState::Pending);
+        assert_eq!(draft(&sample, "home/welcome@en").outcome, Outcome::Keep(Wait::Audio));
+        assert!(matches!(draft(&sample, "home/welcome@fr").outcome, Outcome::Put(_)));
+        sample.prompt(100, "").node.complete = false;
+        assert_eq!(draft(&sample, "home/welcome@fr").outcome, Outcome::Keep(Wait::Save));
+        assert_eq!(draft(&sample, "home/of_the_site_alone@fr").outcome, Outcome::Keep(Wait::Save));
+    }
+
+    #[test]
+    fn a_prompt_that_nobody_could_hear_is_an_error() {
+        let draft = draft(&Sample::new(), "home/welcome@fr");
+        assert_eq!(draft.outcome, Outcome::Absent(DeleteReason::NoAudio));
+        assert_eq!((draft.codes(), draft.findings[0].severity), (vec![codes::PROMPT_UNHEARD], Severity::Error));
+        assert_eq!(draft.findings[0].subject, Subject::Prompt("home/welcome@fr".into()));
+    }
+
+    #[test]
+    fn a_prompt_that_the_menus_do_not_know_is_published_and_told() {
+        let mut sample = Sample::new();
+        sample.prompt(100, "jingle");
+        let draft = draft(&sample, "home/jingle@en");
+        assert_eq!((draft.value()["source"].clone(), draft.codes()), (json!("site"), vec![codes::UNKNOWN_PROMPT_KEY]));
+        let key = |id: &str| EntityKey::new(Kind::Prompt, id).unwrap();
+        let catalogue = sample.catalogue();
+        assert!(catalogue.covers(&key("home/jingle@en")) && !catalogue.covers(&key("home/jingle@fr")));
+        assert!(catalogue.covers(&key("home/welcome@fr")) && !catalogue.covers(&key("home/welcome@ar")));
+    }
+
+    #[test]
+    fn a_prompt_tagged_with_two_menus_is_in_both_and_one_below_a_menu_is_in_that() {
+        let mut sample = Sample::new();
+        sample.site.terms.insert(14, super::super::sample::term("deeper", 5, &[13]));
+        sample.prompt(100, "digit_1").node.terms = [12, 14].into();
+        for id in ["minimals/digit_1@en", "home/digit_1@en"] {
+            assert_eq!(draft(&sample, id).value()["audio"], json!(sound_of(101)), "{id}");
+        }
+    }
+
+    #[test]
+    fn keys_that_are_no_names_lead_nowhere() {
+        let mut sample = Sample::new();
+        for (nid, key) in [(100, "a/b"), (110, "a@fr"), (120, ""), (130, "a\nb"), (140, "é"), (150, &*"k".repeat(65))]
+        {
+            sample.prompt(nid, key);
+        }
+        assert_eq!(sample.catalogue().keys().filter(|key| key.kind() == Kind::Prompt).count(), 4);
+        for id in ["home", "home/welcome", "@", "/@", "home/a/b@en", "@en"] {
+            assert_eq!(draft(&sample, id).outcome, Outcome::Absent(DeleteReason::Deleted), "{id}");
+        }
+    }
+}

@@ -281,3 +281,169 @@ fn language(value: &Value) -> Option<String> {
     let well_formed = (1..=12).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     well_formed.then_some(code)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::super::sample::{Sample, content, rules};
+    use super::super::{Outcome, codes};
+    use super::*;
+    use crate::config::Menu;
+
+    fn with(settings: Value) -> (Value, Vec<String>) {
+        let mut sample = Sample::new();
+        sample.site.settings = settings;
+        settled(&sample)
+    }
+
+    fn settled(sample: &Sample) -> (Value, Vec<String>) {
+        let draft = sample.catalogue().settings.draft();
+        (draft.value(), draft.findings.iter().map(|finding| finding.code.to_string()).collect())
+    }
+
+    #[test]
+    fn without_any_choice_the_defaults_hold() {
+        let sample = Sample::new();
+        let Outcome::Put(bytes) = sample.catalogue().settings.draft().outcome else { panic!("no settings") };
+        let expected = json!({
+            "default_language": "en", "languages": ["en", "fr"], "home_categories": [], "menu_page_size": 7,
+            "keys": {
+                "menu": {"help": "0", "language": "8", "next_page": "9", "up": "*", "code": "#"},
+                "playing": {"restart": "1", "bookmark": "2", "stop": "3", "rewind": "4", "play_pause": "5", "forward": "6",
+                            "previous": "7", "language": "8", "next": "9", "help": "0", "up": "*"},
+            },
+        });
+        assert_eq!(serde_json::from_slice::<Value>(&bytes).unwrap(), expected);
+        assert_eq!(with(json!(null)), (expected.clone(), vec![]));
+        assert_eq!(with(json!([])), (expected, vec![]));
+    }
+
+    #[test]
+    fn the_editors_choice_overrides_the_configuration_and_php_may_write_it_as_it_likes() {
+        let mut sample = Sample::new();
+        let menu: Menu = toml::from_str(
+            r##"
+            home_categories = [1]
+            menu_page_size = 5
+            [keys.menu]
+            help = "#"
+            code = "0"
+            "##,
+        )
+        .unwrap();
+        sample.rules = rules(&content(), &menu);
+        let (configured, findings) = settled(&sample);
+        assert_eq!((&configured["home_categories"], &configured["menu_page_size"]), (&json!(["1"]), &json!(5)));
+        assert_eq!((&configured["keys"]["menu"]["help"], findings.len()), (&json!("#"), 0));
+
+        sample.site.settings = json!({
+            "default_language": "fr", "languages": {"fr": "fr", "en": 0, "wo": "wo"},
+            "home_categories": {"0": "4", "1": 2, "10": "1"}, "menu_page_size": "6",
+            "keys": {"menu": {"up": 0, "code": "*", "language": ""}, "playing": []},
+        });
+        let (chosen, findings) = settled(&sample);
+        assert_eq!(findings, Vec::<String>::new());
+        assert_eq!((&chosen["default_language"], &chosen["languages"]), (&json!("fr"), &json!(["fr", "wo"])));
+        assert_eq!((&chosen["home_categories"], &chosen["menu_page_size"]), (&json!(["4", "2", "1"]), &json!(6)));
+        assert_eq!(
+            chosen["keys"]["menu"],
+            json!({"help": "#", "up": "0", "code": "*", "language": "8", "next_page": "9"})
+        );
+    }
+
+    #[test]
+    fn the_default_language_is_always_among_the_languages() {
+        assert_eq!(with(json!({"default_language": "wo"})).0["languages"], json!(["wo", "en", "fr"]));
+        assert_eq!(with(json!({"languages": ["fr"]})).0["languages"], json!(["en", "fr"]));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_told_and_what_was_there_stays() {
+        let defaults = with(json!(null)).0;
+        for settings in [
+            json!("text"),
+            json!({"menu_page_size": 0}),
+            json!({"menu_page_size": "10"}),
+            json!({"menu_page_size": "many"}),
+            json!({"default_language": "English please"}),
+            json!({"default_language": ["en"]}),
+            json!({"languages": "en"}),
+            json!({"languages": ["en", {"fr": 1}]}),
+            json!({"home_categories": ["Crops"]}),
+            json!({"home_categories": [-1]}),
+            json!({"keys": "all"}),
+            json!({"keys": {"menu": "0"}}),
+            json!({"keys": {"menu": {"help": "12"}}}),
+            json!({"keys": {"menu": {"help": ["0"]}}}),
+            json!({"keys": {"playing": {"dance": "0"}}}),
+        ] {
+            assert_eq!(with(settings.clone()), (defaults.clone(), vec![codes::BAD_SETTING.to_owned()]), "{settings}");
+        }
+    }
+
+    #[test]
+    fn a_home_category_that_is_none_is_left_out() {
+        let (value, findings) = with(json!({"home_categories": [2, 12, 99, 2]}));
+        assert_eq!(value["home_categories"], json!(["2"]));
+        assert_eq!(findings, [codes::UNKNOWN_HOME_CATEGORY; 2]);
+    }
+
+    #[test]
+    fn one_key_for_two_actions_counts_for_nothing_in_that_set_alone() {
+        let (value, findings) = with(json!({"keys": {"menu": {"help": "*"}, "playing": {"help": "*", "up": "0"}}}));
+        assert_eq!((&value["keys"]["menu"]["help"], &value["keys"]["playing"]["help"]), (&json!("0"), &json!("*")));
+        assert_eq!(findings, [codes::KEY_CONFLICT]);
+    }
+
+    #[test]
+    fn items_that_no_key_is_left_for_are_told() {
+        let (value, findings) = with(json!({"menu_page_size": 9}));
+        assert_eq!((&value["menu_page_size"], findings), (&json!(9), vec![codes::KEY_CONFLICT.to_owned(); 2]));
+    }
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(json!(null)),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            (0i64..12).prop_map(Value::from),
+            "[a-z0-9*#]{0,3}".prop_map(Value::from),
+        ];
+        let name = prop::sample::select(vec![
+            "default_language",
+            "languages",
+            "home_categories",
+            "menu_page_size",
+            "keys",
+            "menu",
+            "playing",
+            "help",
+            "up",
+            "0",
+            "1",
+        ]);
+        leaf.prop_recursive(4, 40, 6, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map(name.clone().prop_map(String::from), inner, 0..6)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_stands_in_the_database_the_settings_can_be_used(settings in any_json()) {
+            let (value, _) = with(settings);
+            let settings: Settings = serde_json::from_value(value).unwrap();
+            prop_assert!(settings.languages.contains(&settings.default_language));
+            prop_assert!((1..=9).contains(&settings.menu_page_size));
+            for (keys, count) in [(&settings.keys.menu, MENU_KEYS.len()), (&settings.keys.playing, PLAYING_KEYS.len())] {
+                let different: HashSet<&String> = keys.values().filter(|key| is_key(key)).collect();
+                prop_assert_eq!(different.len(), count);
+            }
+        }
+    }
+}

@@ -121,3 +121,74 @@ impl Catalogue<'_> {
 fn warning(code: &'static str, nid: Nid, message: &str) -> Finding {
     Finding::new(code, Severity::Warning, Subject::Node(nid), message)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::{Sample, term};
+    use super::*;
+
+    fn told(sample: &Sample, programs: &[(Tid, u32)]) -> Vec<(String, Subject)> {
+        let findings = sample.catalogue().site_findings(&programs.iter().copied().collect());
+        findings.into_iter().map(|finding| (finding.code.into_owned(), finding.subject)).collect()
+    }
+
+    fn expected<const N: usize>(findings: [(&str, Subject); N]) -> Vec<(String, Subject)> {
+        findings.into_iter().map(|(code, subject)| (code.to_owned(), subject)).collect()
+    }
+
+    #[test]
+    fn a_category_is_empty_only_if_none_below_it_has_a_program() {
+        let sample = Sample::new();
+        let empty = |tid| (codes::EMPTY_CATEGORY, Subject::Term(tid));
+        assert_eq!(told(&sample, &[(2, 1), (3, 0)]), expected([empty(3), empty(4)]));
+        assert_eq!(told(&sample, &[(2, 1), (3, 1), (4, 1)]), []);
+    }
+
+    #[test]
+    fn programs_beside_sub_categories_are_told() {
+        let told = told(&Sample::new(), &[(1, 3), (2, 1), (3, 1), (4, 1)]);
+        assert_eq!(told, expected([(codes::PROGRAMS_BESIDE_CATEGORIES, Subject::Term(1))]));
+    }
+
+    #[test]
+    fn categories_deeper_than_configured_are_told_but_prompts_terms_do_not_count() {
+        let mut sample = Sample::new();
+        sample.site.terms.insert(5, term("Cotton", 5, &[2]));
+        sample.site.terms.insert(14, term("deeper", 6, &[13]));
+        let told = told(&sample, &[(5, 1), (3, 1), (4, 1)]);
+        assert_eq!(told, expected([(codes::TOO_DEEP, Subject::Term(5))]));
+    }
+
+    #[test]
+    fn sounds_and_prompts_that_lead_nowhere_are_told() {
+        let mut sample = Sample::new();
+        sample.sounds(100, 12);
+        sample.sounds(110, 2).node.language = Some("wo".into());
+        sample.sounds(120, 77).node.published = false;
+        sample.prompt(130, "no key");
+        sample.prompt(140, "welcome").node.terms = [2].into();
+        sample.prompt(150, "welcome").node.language = Some("ar".into());
+        let node = |code, nid| (code, Subject::Node(nid));
+        let all = expected([
+            node(codes::BAD_PROMPT_KEY, 130),
+            node(codes::LANGUAGE_NOT_ENABLED, 110),
+            node(codes::LANGUAGE_NOT_ENABLED, 150),
+            node(codes::PROMPT_WITHOUT_CONTEXT, 140),
+            node(codes::SOUND_WITHOUT_CATEGORY, 100),
+        ]);
+        assert_eq!(told(&sample, &[(2, 1), (3, 1), (4, 1)]), all);
+    }
+
+    #[test]
+    fn programs_are_counted_where_they_are_now() {
+        let mut counts = ProgramCounts::default();
+        counts.note(100, [1, 2].into());
+        counts.note(101, [2].into());
+        counts.note(100, [2, 3].into());
+        counts.note(101, Box::default());
+        counts.note(102, Box::default());
+        let mut now: Vec<_> = counts.per_category().iter().filter(|(_, count)| **count > 0).collect();
+        now.sort();
+        assert_eq!(now, [(&2, &1), (&3, &1)]);
+    }
+}

@@ -1,10 +1,17 @@
 //! Why Drupal's database could not be read, and what to do.
 
 use super::names::NameError;
+use crate::config::ConfigError;
 
 /// Why Drupal's database could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
+    /// The configuration does not say how to connect.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// No pool of connections can be made.
+    #[error("no connections to Drupal's database can be prepared: {0}")]
+    Pool(#[from] deadpool::managed::BuildError),
     /// No connection.
     #[error("Drupal's database does not answer ({0}): see that it runs, and that drupal.url in gateway.toml names it")]
     Away(String),

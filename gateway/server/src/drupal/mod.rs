@@ -21,5 +21,4 @@ mod values;
 pub use error::ReadError;
 pub use names::NameError;
 pub use reader::Reader;
-pub use session::session_statements;
 pub use storage::{Adapter, FilePath, Repository, Storage};

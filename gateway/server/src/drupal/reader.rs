@@ -8,12 +8,14 @@ use super::frame::{self, Variables};
 use super::layout::Layout;
 use super::nodes::Nodes;
 use super::notes::Notes;
-use super::session::{Keys, Session};
+use super::session::{Keys, Session, session_statements};
 use super::values;
 use crate::catalogue::site::{FileRef, Nid, Partial, Site};
 use crate::config::{Config, Content, Drupal};
-use crate::database::Pool;
+use crate::database::{self, Pool};
 
+/// One for refreshes, and some for copying blobs out of the database.
+const CONNECTIONS: usize = 4;
 /// How often a reading is begun, if fields move under it.
 const ATTEMPTS: u32 = 4;
 /// How long the tables are left alone before a reading is begun again.
@@ -43,9 +45,14 @@ enum Scope<'a> {
 }
 
 impl Reader {
-    /// A reader of the site that `config` describes, by connections of `pool`, on each of which [`super::session_statements`] were said.
-    pub fn new(pool: Pool, config: &Config) -> Self {
-        Self { pool, drupal: config.drupal.clone(), content: config.content.clone() }
+    /// A reader of the site that `config` describes; it connects when it is asked to read.
+    ///
+    /// # Errors
+    /// [`ReadError::Config`] if the configuration does not say how to connect.
+    pub fn new(config: &Config) -> Result<Self, ReadError> {
+        let drupal = config.drupal.clone();
+        let pool = database::pool(drupal.opts()?, session_statements(&drupal), CONNECTIONS)?;
+        Ok(Self { pool, drupal, content: config.content.clone() })
     }
 
     /// Reads all that matters for the phone.

@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// What is said on every connection to Drupal's database before it is used, in this order.
 ///
 /// `READ ONLY` is known from MySQL 5.6.5 and MariaDB 10.0 on; older servers take it for a comment.
-pub fn session_statements(drupal: &Drupal) -> Vec<String> {
+pub(super) fn session_statements(drupal: &Drupal) -> Vec<String> {
     vec![
         format!("SET NAMES {}", drupal.charset),
         "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ /*!50605 , READ ONLY */".into(),

@@ -1,6 +1,6 @@
 //! Changes on their way into the database, some hundred rows a statement.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use audiospread_protocol::{DeleteReason, EntityKey, Sha256Digest, Version};
 use mysql_async::prelude::Queryable;
@@ -31,30 +31,27 @@ pub(super) enum State {
 pub(super) struct Batch {
     version: Version,
     rows: Vec<Row>,
-    keys: HashSet<EntityKey>,
     bytes: usize,
 }
 
 impl Batch {
     pub(super) fn new(version: Version) -> Self {
-        Self { version, rows: Vec::with_capacity(ROWS), keys: HashSet::with_capacity(ROWS), bytes: 0 }
+        Self { version, rows: Vec::with_capacity(ROWS), bytes: 0 }
     }
 
     /// Whether `row` can be added before the others are written.
     pub(super) fn has_room_for(&self, row: &Row) -> bool {
-        self.rows.len() < ROWS && self.bytes + row.size() <= BYTES && !self.keys.contains(&row.key)
+        self.rows.len() < ROWS && self.bytes + row.size() <= BYTES
     }
 
     pub(super) fn add(&mut self, row: Row) {
         self.bytes += row.size();
-        self.keys.insert(row.key.clone());
         self.rows.push(row);
     }
 
     /// Writes what was added, and is empty again.
     pub(super) async fn write(&mut self, conn: &mut Conn) -> Result<(), mysql_async::Error> {
         let rows = std::mem::take(&mut self.rows);
-        self.keys.clear();
         self.bytes = 0;
         self.end_blob_uses(conn, &rows).await?;
         write_blob_uses(conn, &rows).await?;

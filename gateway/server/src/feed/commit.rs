@@ -23,6 +23,7 @@ pub enum Commit {
 
 impl Store {
     /// Publishes `changes` as the version after `published`, in one transaction, with memory for some hundred changes at a time.
+    /// An entity is among them at most once.
     ///
     /// A put of what is there already, and a delete of what is not, are no changes; without a change there is no version, and only the
     /// findings are written.
@@ -40,10 +41,7 @@ impl Store {
         I::IntoIter: Send,
     {
         match self.attempt(published, changes.into_iter(), findings).await {
-            Ok(Some(published)) => {
-                self.announce(&published.head).await;
-                Ok(Commit::Done(published))
-            }
+            Ok(Some(published)) => Ok(Commit::Done(published)),
             Ok(None) => Ok(Commit::Lost),
             Err(FeedError::Database(error)) if is_conflict(&error) => Ok(Commit::Lost),
             Err(error) => Err(error),
@@ -57,7 +55,8 @@ impl Store {
         findings: &FindingChanges,
     ) -> Result<Option<Published>, FeedError> {
         let mut next = next_change(&mut tree, &mut changes)?;
-        if next.is_none() && findings.is_empty() {
+        let makes_a_version = next.is_some();
+        if !makes_a_version && findings.is_empty() {
             return Ok(Some(Published { head, tree }));
         }
         let mut session = Session::writing(self.pool()).await?;
@@ -65,7 +64,7 @@ impl Store {
             return Ok(None);
         }
         write_findings(session.conn(), findings).await?;
-        if next.is_some() {
+        if makes_a_version {
             let mut batch = Batch::new(head.version + 1);
             while let Some(row) = next {
                 if !batch.has_room_for(&row) {
@@ -81,6 +80,9 @@ impl Store {
             head = Head::read(session.conn()).await?;
         }
         session.commit().await?;
+        if makes_a_version {
+            self.announce(&head).await;
+        }
         Ok(Some(Published { head, tree }))
     }
 }

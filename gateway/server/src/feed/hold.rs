@@ -39,7 +39,7 @@ pub struct Hold {
 
 /// Whether to hold a refresh that would remove `removed` of the `total` entities of a kind: more than 20 %, and more than 20.
 pub const fn would_hold(removed: u64, total: u64) -> bool {
-    removed > 20 && removed.saturating_mul(5) > total
+    removed > 20 && removed > total / 5
 }
 
 impl Hold {
@@ -61,7 +61,7 @@ impl Store {
             .connection()
             .await?
             .query_first(
-                "SELECT since, GREATEST(UNIX_TIMESTAMP() - since, 0), removals, accepted FROM feed_hold WHERE id = 1",
+                "SELECT since, GREATEST(CAST(UNIX_TIMESTAMP() AS SIGNED) - since, 0), removals, accepted FROM feed_hold WHERE id = 1",
             )
             .await?;
         let Some(row) = row else { return Ok(None) };

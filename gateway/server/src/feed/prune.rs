@@ -22,7 +22,7 @@ impl Store {
         let mut conn = self.connection().await?;
         let floor: Option<Option<Version>> = conn
             .exec_first(
-                "SELECT MAX(version) FROM feed_version WHERE committed_at <= UNIX_TIMESTAMP() - ?",
+                "SELECT MAX(version) FROM feed_version WHERE committed_at <= CAST(UNIX_TIMESTAMP() AS SIGNED) - CAST(? AS SIGNED)",
                 (keep.as_secs(),),
             )
             .await?;

@@ -7,7 +7,7 @@ use audiospread_protocol::Cursor;
 use camino::{Utf8Path, Utf8PathBuf};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::delta::{Delta, read_delta};
 use super::snapshot::{Encoding, Shelf, Snapshot, keep_fresh};
@@ -16,6 +16,8 @@ use crate::config;
 
 /// How often the head is asked for: what another gateway commits is seen after this long.
 const POLL: Duration = Duration::from_secs(1);
+/// How long a question for the head may take.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// How often what is old is forgotten.
 const PRUNE: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
@@ -76,11 +78,11 @@ impl Feed {
         self.shelf.snapshot(&self.head(), subscribers, encoding)
     }
 
-    /// Waits until the feed stands elsewhere than `since`, for at most `timeout`; true if it does.
-    pub async fn wait_for_change(&self, since: &Cursor, timeout: Duration) -> bool {
+    /// Waits until the feed stands elsewhere than `since`, for at most `patience`; true if it does.
+    pub async fn wait_for_change(&self, since: &Cursor, patience: Duration) -> bool {
         let mut heads = self.heads.clone();
         let elsewhere = heads.wait_for(|head| (head.epoch, head.version) != (since.epoch, since.version));
-        matches!(tokio::time::timeout(timeout, elsewhere).await, Ok(Ok(_)))
+        matches!(timeout(patience, elsewhere).await, Ok(Ok(_)))
     }
 }
 
@@ -91,7 +93,9 @@ async fn poll(store: Store) {
     let mut away = false;
     loop {
         ticks.tick().await;
-        match store.head().await {
+        let silence = "the gateway's database does not answer".to_owned();
+        let seen = timeout(PATIENCE, store.head()).await.map_err(|_| silence);
+        match seen.and_then(|head| head.map_err(|error| error.to_string())) {
             Ok(_) if away => {
                 away = false;
                 tracing::info!("feed.database.back");

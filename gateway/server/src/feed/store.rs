@@ -119,10 +119,16 @@ impl Store {
         self.watched.head.subscribe()
     }
 
-    /// Tells those who wait that this process committed `head`.
+    /// Tells those who wait that this process committed `head`, unless a later one was seen meanwhile.
     pub(super) async fn announce(&self, head: &Head) {
         let _announcing = self.watched.announcing.lock().await;
-        self.watched.head.send_replace(head.clone());
+        self.watched.head.send_if_modified(|known| {
+            let is_later = known.epoch != head.epoch || known.version < head.version;
+            if is_later {
+                known.clone_from(head);
+            }
+            is_later
+        });
     }
 
     pub(super) const fn pool(&self) -> &Pool {

@@ -32,9 +32,9 @@ const FOREVER: &str = "private, max-age=31536000, immutable";
     params(
         ("sha256" = String, Path, description = "The digest from the feed: 64 lower-case hexadecimal digits.", pattern = "^[0-9a-f]{64}$",
          example = "4f0c4dbba5d2c1d2a5c8e8b7b3f4d9f7f1f1c0a9e1c0ffee0123456789abcdef"),
-        ("Range" = Option<String>, Header, description = "`bytes=FIRST-LAST`, `bytes=FIRST-` or `bytes=-LENGTH`: one range; several, or another form, are answered with the whole.", example = "bytes=1000-"),
-        ("If-Range" = Option<String>, Header, description = "The `ETag` of the answer that is resumed; if it is another, the whole is sent.", example = "\"sha256:4f0c4dbba5d2c1d2a5c8e8b7b3f4d9f7f1f1c0a9e1c0ffee0123456789abcdef\""),
-        ("If-None-Match" = Option<String>, Header, description = "`ETag`s that the client has.", example = "\"sha256:4f0c4dbba5d2c1d2a5c8e8b7b3f4d9f7f1f1c0a9e1c0ffee0123456789abcdef\"")
+        ("Range" = Option<String>, Header, nullable = false, description = "`bytes=FIRST-LAST`, `bytes=FIRST-` or `bytes=-LENGTH`: one range; several, or another form, are answered with the whole.", example = "bytes=1000-"),
+        ("If-Range" = Option<String>, Header, nullable = false, description = "The `ETag` of the answer that is resumed; if it is another, the whole is sent.", example = "\"sha256:4f0c4dbba5d2c1d2a5c8e8b7b3f4d9f7f1f1c0a9e1c0ffee0123456789abcdef\""),
+        ("If-None-Match" = Option<String>, Header, nullable = false, description = "`ETag`s that the client has.", example = "\"sha256:4f0c4dbba5d2c1d2a5c8e8b7b3f4d9f7f1f1c0a9e1c0ffee0123456789abcdef\"")
     ),
     responses(
         (status = 200, description = "The blob.", content((Vec<u8> = "audio/mpeg"), (Vec<u8> = "audio/wav"), (Vec<u8> = "audio/ogg")), headers(

@@ -35,7 +35,7 @@ pub(super) struct Asked {
 /// know, the answer is 410: take a snapshot from `/v1/feed` first.
 #[utoipa::path(get, path = "/v1/feed/events", tag = "feed", operation_id = "get_feed_events",
     security(("bearer" = ["feed"]), ("basic" = [])),
-    params(Asked, ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that had one.", example = "5d0f3c9a71be2846-7-9f86d081884c7d65")),
+    params(Asked, ("Last-Event-ID" = Option<String>, Header, nullable = false, description = "The id of the last event that had one.", example = "5d0f3c9a71be2846-7-9f86d081884c7d65")),
     responses(
         (status = 200, description = "The events.", content_type = "text/event-stream", body = String,
             example = json!("event: change\ndata: {\"version\":8,\"kind\":\"program\",\"id\":\"229\",\"op\":\"delete\",\"reason\":\"unpublished\"}\n\nevent: end\nid: 5d0f3c9a71be2846-8-2c26b46b68ffc68f\ndata: {\"kind\":\"end\",\"cursor\":\"5d0f3c9a71be2846-8-2c26b46b68ffc68f\",\"changes\":1,\"count\":262,\"digest\":\"sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae\"}\n\n")),

@@ -13,8 +13,8 @@ use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
-    ContentBuilder, InfoBuilder, KnownFormat, License, ObjectBuilder, OpenApi as Document, Ref, RefOr, Response,
-    ResponseBuilder, SchemaFormat, Type,
+    ContentBuilder, InfoBuilder, KnownFormat, License, ObjectBuilder, OpenApi as Document, Ref, RefOr, Required,
+    Response, ResponseBuilder, SchemaFormat, Type,
 };
 use utoipa::{IntoResponses, OpenApi};
 
@@ -63,6 +63,7 @@ pub fn document() -> Result<String, serde_json::Error> {
         .build();
     add_security_schemes(&mut document);
     add_heads(&mut document);
+    make_bodies_optional(&mut document);
     Ok(document.to_pretty_json()? + "\n")
 }
 
@@ -91,6 +92,16 @@ fn add_security_schemes(document: &mut Document) {
     }
 }
 
+/// A request without a body is understood wherever one with a body is.
+fn make_bodies_optional(document: &mut Document) {
+    let operations = document.paths.paths.values_mut().filter_map(|item| item.post.as_mut());
+    for body in operations.filter_map(|operation| operation.request_body.as_mut()) {
+        if let RefOr::T(body) = body {
+            body.required = Some(Required::False);
+        }
+    }
+}
+
 /// Each `GET` is also answered as `HEAD`: the same headers, no body.
 fn add_heads(document: &mut Document) {
     for item in document.paths.paths.values_mut() {
@@ -108,27 +119,6 @@ fn head_of(get: &Operation) -> Operation {
         }
     }
     head
-}
-
-/// All operations of the contract: method, path, and the scopes that the token needs.
-#[cfg(test)]
-pub(super) fn operations() -> Vec<(actix_web::http::Method, String, Vec<String>)> {
-    use actix_web::http::Method;
-
-    let mut document = Operations::openapi();
-    add_heads(&mut document);
-    let mut operations = Vec::new();
-    for (path, item) in document.paths.paths {
-        let methods =
-            [(Method::GET, item.get), (Method::HEAD, item.head), (Method::POST, item.post), (Method::PUT, item.put)];
-        for (method, operation) in methods {
-            let Some(operation) = operation else { continue };
-            let requirement = serde_json::to_value(operation.security.and_then(|all| all.into_iter().next())).unwrap();
-            let scopes = requirement["bearer"].as_array().into_iter().flatten();
-            operations.push((method, path.clone(), scopes.map(|scope| scope.as_str().unwrap().to_owned()).collect()));
-        }
-    }
-    operations
 }
 
 macro_rules! refusals {

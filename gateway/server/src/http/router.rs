@@ -9,19 +9,26 @@ use super::{blobs, docs, events, feed, findings, health, refresh};
 pub(super) struct Routed {
     /// The address as in the contract.
     pub(super) path: &'static str,
-    /// The methods.
-    pub(super) methods: Vec<Method>,
-    routes: Vec<Route>,
+    /// The handler of each method.
+    pub(super) routes: Vec<(Method, Route)>,
 }
 
 fn get<F, Args>(path: &'static str, handler: F) -> Routed
 where
-    F: actix_web::Handler<Args> + Clone,
+    F: actix_web::Handler<Args>,
     Args: actix_web::FromRequest + 'static,
     F::Output: actix_web::Responder + 'static,
 {
-    let routes = vec![web::get().to(handler.clone()), web::head().to(handler)];
-    Routed { path, methods: vec![Method::GET, Method::HEAD], routes }
+    Routed { path, routes: vec![route(Method::GET, handler.clone()), route(Method::HEAD, handler)] }
+}
+
+fn route<F, Args>(method: Method, handler: F) -> (Method, Route)
+where
+    F: actix_web::Handler<Args>,
+    Args: actix_web::FromRequest + 'static,
+    F::Output: actix_web::Responder + 'static,
+{
+    (method.clone(), web::method(method).to(handler))
 }
 
 /// All that is routed.
@@ -31,7 +38,7 @@ pub(super) fn routed() -> Vec<Routed> {
         get("/v1/feed/events", events::get),
         get("/v1/blobs/{sha256}", blobs::get),
         get("/v1/findings", findings::get),
-        Routed { path: "/v1/refresh", methods: vec![Method::POST], routes: vec![web::post().to(refresh::post)] },
+        Routed { path: "/v1/refresh", routes: vec![route(Method::POST, refresh::post)] },
         get("/v1/status", health::status),
         get("/healthz", health::alive),
         get("/readyz", health::ready),
@@ -45,6 +52,7 @@ pub(super) fn routed() -> Vec<Routed> {
 /// Registers all that is routed. A resource answers other methods with 405 and `Allow`.
 pub(super) fn configure(config: &mut web::ServiceConfig) {
     for routed in routed() {
-        config.service(routed.routes.into_iter().fold(Resource::new(routed.path), Resource::route));
+        let routes = routed.routes.into_iter().map(|(_, route)| route);
+        config.service(routes.fold(Resource::new(routed.path), Resource::route));
     }
 }

@@ -30,8 +30,7 @@ impl Ledger {
             if !self.stale.remove(&owner) && known == findings {
                 continue;
             }
-            changes.put.extend(findings.iter().map(|finding| (owner.clone(), finding.clone())));
-            changes.gone.push(owner.clone());
+            changes.insert(owner.clone(), findings.clone());
             if findings.is_empty() {
                 self.told.remove(&owner);
             } else {
@@ -67,22 +66,31 @@ mod tests {
     fn only_what_changed_is_told_again() {
         let mut ledger = Ledger::default();
         let two = BTreeMap::from([1, 2].map(|nid| (format!("program {nid}"), vec![finding(nid)])));
-        assert_eq!(of_all(&mut ledger, two.clone()).put.len(), 2);
-        assert!(of_all(&mut ledger, two).gone.is_empty());
+        assert_eq!(of_all(&mut ledger, two.clone()).len(), 2);
+        assert!(of_all(&mut ledger, two).is_empty());
 
         let mut changes = FindingChanges::default();
         ledger.note([("program 3".to_owned(), vec![]), ("program 1".to_owned(), vec![])], &mut changes);
-        assert_eq!((changes.gone, changes.put), (vec!["program 1".to_owned()], vec![]));
+        assert_eq!(changes, FindingChanges::from([("program 1".to_owned(), vec![])]));
 
-        assert_eq!(of_all(&mut ledger, BTreeMap::new()).gone, ["program 2"]);
+        assert_eq!(of_all(&mut ledger, BTreeMap::new()), FindingChanges::from([("program 2".to_owned(), vec![])]));
+    }
+
+    #[test]
+    fn what_is_noted_twice_before_it_is_told_is_told_as_it_was_last() {
+        let (mut ledger, mut changes) = (Ledger::default(), FindingChanges::default());
+        for findings in [vec![finding(1)], vec![finding(2)]] {
+            ledger.note([("program 1".to_owned(), findings)], &mut changes);
+        }
+        assert_eq!(changes, FindingChanges::from([("program 1".to_owned(), vec![finding(2)])]));
     }
 
     #[test]
     fn findings_of_an_earlier_run_do_not_stay() {
         let mut ledger = Ledger::beside(vec!["program 1".to_owned(), "program 2".to_owned()]);
         let changes = of_all(&mut ledger, BTreeMap::from([("program 1".to_owned(), vec![finding(1)])]));
-        assert_eq!(changes.gone, ["program 1", "program 2"]);
-        assert_eq!(changes.put.len(), 1);
-        assert!(of_all(&mut ledger, BTreeMap::from([("program 1".to_owned(), vec![finding(1)])])).gone.is_empty());
+        let now = [("program 1".to_owned(), vec![finding(1)]), ("program 2".to_owned(), vec![])];
+        assert_eq!(changes, FindingChanges::from(now));
+        assert!(of_all(&mut ledger, BTreeMap::from([("program 1".to_owned(), vec![finding(1)])])).is_empty());
     }
 }

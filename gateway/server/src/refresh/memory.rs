@@ -123,10 +123,7 @@ impl Memory {
     }
 
     /// Parts the candidates into those on which the site as it is now agrees, and those on which it does not.
-    pub(super) fn agreed(
-        &self,
-        candidates: Vec<Candidate>,
-    ) -> Result<(Vec<EntityKey>, Vec<EntityKey>), RefreshError> {
+    pub(super) fn agreed(&self, candidates: Vec<Candidate>) -> Result<(Vec<EntityKey>, Vec<EntityKey>), RefreshError> {
         Ok(compare::agreed(&self.catalogue()?, candidates))
     }
 

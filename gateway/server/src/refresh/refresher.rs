@@ -124,7 +124,7 @@ impl Refresher {
                 Publication::Lost => report.again = Some(Scope::Whole),
             }
         }
-        if !findings.gone.is_empty() {
+        if !findings.is_empty() {
             self.feed.store().update_findings(&findings).await?;
         }
         report.waiting = self.memory.nodes_behind(&self.memory.waiting);

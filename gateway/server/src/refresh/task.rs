@@ -18,11 +18,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 const WHILE_HELD: Duration = Duration::from_secs(15);
 
 /// Refreshes until the last handle is gone: a whole reading at once, then whenever there is a reason.
-pub async fn run(
-    mut refresher: Refresher,
-    mut requests: Requests,
-    interval: Duration,
-) {
+pub async fn run(mut refresher: Refresher, mut requests: Requests, interval: Duration) {
     let mut due = Due::at_once();
     let mut progress = refresher.progress();
     loop {
@@ -54,7 +50,12 @@ pub async fn run(
                     status.held = report.held;
                     status.waiting = report.waiting.len();
                 });
-                due.after_success(whole, if report.held { interval.min(WHILE_HELD) } else { interval }, report.again, report.waiting);
+                due.after_success(
+                    whole,
+                    if report.held { interval.min(WHILE_HELD) } else { interval },
+                    report.again,
+                    report.waiting,
+                );
             }
             Err(error) => {
                 tracing::error!(error = %error, "the refresh failed; the feed stays as it was");

@@ -6,7 +6,8 @@ use crate::catalogue::site::{AudioSource, FileRef, Site};
 pub(super) fn sources(site: &Site) -> impl Iterator<Item = &AudioSource> {
     let programs = site.programs.values().flat_map(|program| {
         // Attachments count only where both fields are empty, and then only audio: DESIGN of the rules, not of the tables.
-        let attachments = if program.title.is_none() && program.body.is_none() { &program.attachments[..] } else { &[] };
+        let attachments =
+            if program.title.is_none() && program.body.is_none() { &program.attachments[..] } else { &[] };
         program.title.into_iter().chain(program.body).chain(attachments.iter().copied())
     });
     let sounds = site.sounds.values().flat_map(|sound| [sound.title, sound.header, sound.footer].into_iter().flatten());
@@ -17,6 +18,8 @@ pub(super) fn sources(site: &Site) -> impl Iterator<Item = &AudioSource> {
 fn source(site: &Site, file: FileRef) -> Option<&AudioSource> {
     match file {
         FileRef::Node(nid) => site.files.get(&nid)?.source.as_ref(),
-        FileRef::Managed(fid) => site.managed_files.get(&fid).filter(|file| file.looks_like_audio).map(|file| &file.source),
+        FileRef::Managed(fid) => {
+            site.managed_files.get(&fid).filter(|file| file.looks_like_audio).map(|file| &file.source)
+        }
     }
 }

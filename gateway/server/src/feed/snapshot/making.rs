@@ -1,5 +1,6 @@
 //! Making snapshots in the background, from one consistent view and with memory for a few pieces.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use audiospread_protocol::Kind;
@@ -20,14 +21,15 @@ use crate::feed::{FeedError, Head, Store};
 const PIECE: usize = 256 * 1024;
 /// Pieces that wait while the files are written.
 const WAITING: usize = 4;
-/// How long to wait after a failure.
-const RETRY: Duration = Duration::from_secs(5);
+/// How long to wait after a failure, and after a row of them.
+const RETRY: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(60)];
 
 /// Makes a snapshot whenever the feed is ahead of the last one: at once where none can be served, else so that a change waits for at most
 /// `lag`, of which half is for making it.
-pub(in crate::feed) async fn keep_fresh(store: Store, shelf: std::sync::Arc<Shelf>, lag: Duration) {
+pub(in crate::feed) async fn keep_fresh(store: Store, shelf: Arc<Shelf>, lag: Duration) {
     let mut heads = store.watch();
     let mut not_before = Instant::now();
+    let mut retry = RETRY[0];
     loop {
         let head = heads.borrow_and_update().clone();
         if shelf.is_at(&head) {
@@ -37,19 +39,30 @@ pub(in crate::feed) async fn keep_fresh(store: Store, shelf: std::sync::Arc<Shel
             }
             continue;
         }
-        if shelf.serves(&head) {
-            sleep_until(not_before).await;
-        }
-        not_before = Instant::now() + lag / 2;
-        let made = match make(&store, shelf.directory()).await {
-            Ok(made) => shelf.put(made).await,
-            Err(error) => Err(error),
-        };
-        if let Err(error) = made {
-            tracing::warn!(%error, "feed.snapshot.failed");
-            sleep(RETRY).await;
+        match bring_up_to_date(&store, &shelf, &head, &mut not_before, lag).await {
+            Ok(()) => retry = RETRY[0],
+            Err(error) => {
+                tracing::warn!(%error, "feed.snapshot.failed");
+                sleep(retry).await;
+                retry = (retry * 2).min(RETRY[1]);
+            }
         }
     }
+}
+
+async fn bring_up_to_date(
+    store: &Store,
+    shelf: &Arc<Shelf>,
+    head: &Head,
+    not_before: &mut Instant,
+    lag: Duration,
+) -> Result<(), FeedError> {
+    shelf.drop_what_is_unknown(store).await?;
+    if shelf.serves(head) {
+        sleep_until(*not_before).await;
+    }
+    *not_before = Instant::now() + lag / 2;
+    shelf.put(make(store, shelf.directory()).await?).await
 }
 
 async fn make(store: &Store, directory: &Utf8Path) -> Result<Made, FeedError> {

@@ -92,7 +92,8 @@ impl Press {
                 Counted::begin(directory, format!("{name}.zst"))?,
                 zstd::DEFAULT_COMPRESSION_LEVEL,
             )?,
-            gzip: GzEncoder::new(Counted::begin(directory, format!("{name}.gz"))?, Compression::default()),
+            // Measured: with gzip's usual level a snapshot takes three times as long, for 4 % less.
+            gzip: GzEncoder::new(Counted::begin(directory, format!("{name}.gz"))?, Compression::fast()),
         })
     }
 

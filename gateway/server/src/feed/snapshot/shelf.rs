@@ -32,12 +32,8 @@ impl Shelf {
     pub(in crate::feed) async fn open(directory: Utf8PathBuf, store: &Store) -> Result<Self, FeedError> {
         fs::create_dir_all(&directory).map_err(FeedError::file(&directory))?;
         let shelf = Self { directory, made: ArcSwapOption::empty(), emptied: Notify::new() };
-        if let Some(made) = shelf.left_behind() {
-            let known = store.knows(&made.whole.cursor, true).await? && store.knows(&made.public.cursor, false).await?;
-            if known {
-                shelf.made.store(Some(made.into()));
-            }
-        }
+        shelf.made.store(shelf.left_behind().map(Arc::new));
+        shelf.drop_what_is_unknown(store).await?;
         sweep(&shelf.directory, shelf.made.load().as_deref()).map_err(FeedError::file(&shelf.directory))?;
         Ok(shelf)
     }
@@ -58,13 +54,13 @@ impl Shelf {
 
     /// Serves a new snapshot from now on, and removes the files of the one before; who reads them goes on reading them.
     pub(super) async fn put(self: &Arc<Self>, made: Made) -> Result<(), FeedError> {
-        let shelf = self.clone();
+        let here = self.clone();
         let keeping = tokio::task::spawn_blocking(move || {
-            write_manifest(&shelf.directory, &made)?;
+            write_manifest(&here.directory, &made)?;
             let made = Arc::new(made);
             // Served before the others go: who finds those gone looks here again.
-            shelf.made.store(Some(made.clone()));
-            sweep(&shelf.directory, Some(&made))
+            here.made.store(Some(made.clone()));
+            sweep(&here.directory, Some(&made))
         });
         keeping.await.map_err(|_| FeedError::ShuttingDown)?.map_err(FeedError::file(&self.directory))
     }
@@ -121,6 +117,15 @@ impl Shelf {
         }
         self.emptied.notify_one();
         Err(FeedError::SnapshotPending)
+    }
+
+    /// No longer serves a snapshot from which the feed lets nobody go on: of another feed, or of what a restored database has lost.
+    pub(super) async fn drop_what_is_unknown(&self, store: &Store) -> Result<(), FeedError> {
+        let Some(made) = self.made.load_full() else { return Ok(()) };
+        if !(store.knows(&made.whole.cursor, true).await? && store.knows(&made.public.cursor, false).await?) {
+            self.made.store(None);
+        }
+        Ok(())
     }
 
     /// Waits until a reader found that files of the snapshot are not there.

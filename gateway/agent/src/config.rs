@@ -1,0 +1,237 @@
+//! The agent's configuration: `agent.toml`.
+
+use std::fs;
+use std::time::Duration;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use reqwest::Url;
+use secrecy::SecretString;
+use serde::{Deserialize, Deserializer};
+
+use crate::Amount;
+
+/// The configuration of a phone server's agent.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where the gateway answers, such as `https://www.example.org/audiospread/`.
+    #[serde(deserialize_with = "address")]
+    pub gateway: Url,
+    /// The file with this phone server's token.
+    pub token_file: Utf8PathBuf,
+    /// The directory of the mirror and of the audio.
+    pub data_dir: Utf8PathBuf,
+    /// A group that both the agent and Asterisk belong to, by name or number.
+    pub group: Option<String>,
+    /// The language packs installed on this host.
+    pub packs_dir: Option<Utf8PathBuf>,
+    /// Bytes a second, over all downloads together.
+    pub limit_rate: Option<Amount>,
+    /// How many sounds are fetched at once: 1 to 32.
+    #[serde(default = "default_downloads")]
+    pub downloads: usize,
+    /// Seconds of silence after which a connection is given up.
+    #[serde(default = "default_idle_seconds")]
+    pub idle_seconds: u64,
+    /// Space that is left free on the disk.
+    #[serde(default = "default_keep_free")]
+    pub keep_free: Amount,
+    /// What `prune` removes, and when.
+    #[serde(default)]
+    pub prune: PruneRules,
+}
+
+/// What `prune` removes, and when.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PruneRules {
+    /// Sounds that nothing names any more go when they are so many days old.
+    pub older_than_days: u32,
+    /// Whether each pull ends with it.
+    pub after_pull: bool,
+}
+
+impl Default for PruneRules {
+    fn default() -> Self {
+        Self { older_than_days: 90, after_pull: false }
+    }
+}
+
+fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Url, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(|error| serde::de::Error::custom(format!("gateway is no address: {error}")))
+}
+
+const fn default_downloads() -> usize {
+    4
+}
+
+const fn default_idle_seconds() -> u64 {
+    60
+}
+
+const fn default_keep_free() -> Amount {
+    Amount(64 << 20)
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Read {
+        /// The file.
+        path: Utf8PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not of the form of a configuration.
+    #[error("{path} is no valid configuration of an agent: {source}")]
+    Form {
+        /// The file.
+        path: Utf8PathBuf,
+        /// Where and why.
+        source: Box<toml::de::Error>,
+    },
+    /// A value is well formed and makes no sense.
+    #[error("{path}: {what}")]
+    Sense {
+        /// The file.
+        path: Utf8PathBuf,
+        /// Which value, and what it should be.
+        what: &'static str,
+    },
+}
+
+impl Config {
+    /// An example, with each setting explained.
+    pub const EXAMPLE: &'static str = include_str!("../agent.example.toml");
+
+    /// Reads and checks a configuration; paths in it are relative to its directory.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with the file, the place and what to change.
+    pub fn load(path: &Utf8Path) -> Result<Self, ConfigError> {
+        let text = fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let mut config: Self = toml::from_str(&text)
+            .map_err(|source| ConfigError::Form { path: path.to_owned(), source: Box::new(source) })?;
+        config.check().map_err(|what| ConfigError::Sense { path: path.to_owned(), what })?;
+        let directory = path.parent().unwrap_or(Utf8Path::new(""));
+        for file in
+            [Some(&mut config.token_file), Some(&mut config.data_dir), config.packs_dir.as_mut()].into_iter().flatten()
+        {
+            *file = directory.join(&file);
+        }
+        // What is joined to the address must come below it.
+        if !config.gateway.path().ends_with('/') {
+            let path = format!("{}/", config.gateway.path());
+            config.gateway.set_path(&path);
+        }
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), &'static str> {
+        if !matches!(self.gateway.scheme(), "http" | "https") || self.gateway.host_str().is_none() {
+            return Err("gateway is an address such as https://www.example.org/audiospread/");
+        }
+        if !self.gateway.username().is_empty() || self.gateway.password().is_some() {
+            return Err("gateway is an address without a name or a password: the token is in token_file");
+        }
+        if !(1..=32).contains(&self.downloads) {
+            return Err("downloads is 1 to 32");
+        }
+        if self.idle_seconds == 0 {
+            return Err("idle_seconds is at least 1");
+        }
+        if self.limit_rate.is_some_and(|rate| rate.0 < 256) {
+            return Err("limit_rate is at least 256 bytes a second");
+        }
+        Ok(())
+    }
+
+    /// Reads the token; it is never printed.
+    ///
+    /// # Errors
+    /// If the file cannot be read or holds nothing that a token could be.
+    pub fn token(&self) -> Result<SecretString, ConfigError> {
+        let path = self.token_file.clone();
+        match fs::read_to_string(&path) {
+            Ok(text) => {
+                let token = text.trim();
+                let well_formed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+                if token.is_empty() || !token.bytes().all(well_formed) {
+                    return Err(ConfigError::Sense {
+                        path,
+                        what: "is the token and nothing else: letters, digits, _ and -",
+                    });
+                }
+                Ok(SecretString::from(token.to_owned()))
+            }
+            Err(source) => Err(ConfigError::Read { path, source }),
+        }
+    }
+
+    /// How long a connection may be silent.
+    pub const fn idle(&self) -> Duration {
+        Duration::from_secs(self.idle_seconds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str) -> Result<Config, ConfigError> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = Utf8PathBuf::from_path_buf(directory.path().join("agent.toml")).unwrap();
+        fs::write(&path, text).unwrap();
+        Config::load(&path)
+    }
+
+    const LEAST: &str = "gateway = \"http://localhost:8095\"\ntoken_file = \"token\"\ndata_dir = \"/data\"\n";
+
+    #[test]
+    fn the_example_is_a_configuration_and_its_commented_values_are_the_defaults() {
+        let plain = load(Config::EXAMPLE).unwrap();
+        let spelled: String = Config::EXAMPLE
+            .lines()
+            .map(|line| format!("{}\n", line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).unwrap_or(line)))
+            .collect();
+        let spelled = load(&spelled).unwrap();
+        assert_eq!(spelled.limit_rate, Some(Amount(8192)));
+        assert_eq!(
+            (plain.downloads, plain.idle_seconds, plain.keep_free, plain.prune.older_than_days, plain.prune.after_pull),
+            (
+                spelled.downloads,
+                spelled.idle_seconds,
+                spelled.keep_free,
+                spelled.prune.older_than_days,
+                spelled.prune.after_pull
+            ),
+        );
+    }
+
+    #[test]
+    fn paths_are_relative_to_the_file_and_the_address_ends_with_a_slash() {
+        let config = load(LEAST).unwrap();
+        assert!(config.token_file.is_absolute() && config.token_file.ends_with("token"));
+        assert_eq!(config.data_dir, "/data");
+        assert_eq!(config.gateway.as_str(), "http://localhost:8095/");
+    }
+
+    #[test]
+    fn a_mistake_is_named() {
+        for (text, says) in [
+            (format!("{LEAST}colour = 1\n"), "colour"),
+            (format!("{LEAST}downloads = 0\n"), "downloads is 1 to 32"),
+            (format!("{LEAST}limit_rate = \"fast\"\n"), "such as 8k"),
+            (LEAST.replace("http:", "ftp:"), "gateway is an address"),
+            (LEAST.replace("localhost", "me:secret@localhost"), "without a name or a password"),
+            ("gateway = 7".to_owned(), "line 1"),
+        ] {
+            let message = load(&text).unwrap_err().to_string();
+            assert!(message.contains(says), "{message}");
+            assert!(!message.contains("me:secret"), "{message}");
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Where the mirror stands in the feed, and what was noted about the last pulls.
+
+use audiospread_protocol::{Cursor, Sha256Digest, Version};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension};
+
+use super::{Mirror, MirrorError};
+
+/// Where the mirror stands, as the gateway said it and the mirror's own digest proved it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Position {
+    pub(crate) cursor: Cursor,
+    pub(crate) count: u64,
+    pub(crate) digest: Sha256Digest,
+}
+
+/// A repair by a snapshot that was begun because digests differed at a version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Repair {
+    pub(crate) version: Version,
+    pub(crate) tries: u32,
+    /// Before this moment the version is not worth another snapshot.
+    pub(crate) not_before: Timestamp,
+    /// Whether the snapshot came, and agreed.
+    pub(crate) is_settled: bool,
+}
+
+/// How the last pull went.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LastPull {
+    /// When one last brought mirror and gateway to the same state.
+    pub(crate) succeeded_at: Option<Timestamp>,
+    /// When one last failed, unless one succeeded since, and why.
+    pub(crate) failed: Option<(Timestamp, String)>,
+}
+
+impl Mirror {
+    /// Where the mirror stands; nowhere before the first pull.
+    pub(crate) fn position(&self) -> Result<Option<Position>, MirrorError> {
+        let Some(cursor) = get(&self.connection, "cursor")? else { return Ok(None) };
+        Ok(Some(Position {
+            cursor: parsed("cursor", &cursor)?,
+            count: needed(&self.connection, "count")?,
+            digest: needed(&self.connection, "digest")?,
+        }))
+    }
+
+    /// The last repair that was begun.
+    pub(crate) fn repair(&self) -> Result<Option<Repair>, MirrorError> {
+        let Some(version) = get(&self.connection, "repair_version")? else { return Ok(None) };
+        Ok(Some(Repair {
+            version: parsed("repair_version", &version)?,
+            tries: needed(&self.connection, "repair_tries")?,
+            not_before: needed(&self.connection, "repair_not_before")?,
+            is_settled: needed(&self.connection, "repair_is_settled")?,
+        }))
+    }
+
+    /// Notes how a repair stands; that it begins, before it does.
+    pub(crate) fn note_repair(&mut self, repair: Repair) -> Result<(), MirrorError> {
+        let transaction = self.connection.transaction()?;
+        set(&transaction, "repair_version", &repair.version.to_string())?;
+        set(&transaction, "repair_tries", &repair.tries.to_string())?;
+        set(&transaction, "repair_not_before", &repair.not_before.to_string())?;
+        set(&transaction, "repair_is_settled", &repair.is_settled.to_string())?;
+        Ok(transaction.commit()?)
+    }
+
+    /// How the last pull went.
+    pub(crate) fn last_pull(&self) -> Result<LastPull, MirrorError> {
+        let at = |name| match get(&self.connection, name)? {
+            Some(text) => parsed(name, &text).map(Some),
+            None => Ok(None),
+        };
+        let failed_at: Option<Timestamp> = at("failed_at")?;
+        let failed = failed_at.zip(get(&self.connection, "failure")?);
+        Ok(LastPull { succeeded_at: at("pulled_at")?, failed })
+    }
+
+    /// Notes that a pull brought mirror and gateway to the same state.
+    pub(crate) fn note_success(&mut self, at: Timestamp) -> Result<(), MirrorError> {
+        let transaction = self.connection.transaction()?;
+        set(&transaction, "pulled_at", &at.to_string())?;
+        transaction.execute("DELETE FROM meta WHERE name IN ('failed_at', 'failure')", [])?;
+        Ok(transaction.commit()?)
+    }
+
+    /// Notes why a pull failed.
+    pub(crate) fn note_failure(&mut self, at: Timestamp, why: &str) -> Result<(), MirrorError> {
+        let transaction = self.connection.transaction()?;
+        set(&transaction, "failed_at", &at.to_string())?;
+        set(&transaction, "failure", why)?;
+        Ok(transaction.commit()?)
+    }
+
+    /// Notes where the audio is, for those who read the views.
+    pub(crate) fn note_audio_dir(&mut self, path: &str) -> Result<(), MirrorError> {
+        if get(&self.connection, "audio_dir")?.as_deref() == Some(path) {
+            return Ok(());
+        }
+        set(&self.connection, "audio_dir", path)
+    }
+}
+
+/// Where the mirror will stand when the transaction commits.
+pub(super) fn set_position(transaction: &Connection, position: &Position) -> Result<(), MirrorError> {
+    set(transaction, "cursor", &position.cursor.to_string())?;
+    set(transaction, "version", &position.cursor.version.to_string())?;
+    set(transaction, "count", &position.count.to_string())?;
+    set(transaction, "digest", &position.digest.to_string())
+}
+
+/// Tells calls in progress that what callers get is changing with this transaction.
+pub(super) fn count_content_change(transaction: &Connection) -> Result<(), MirrorError> {
+    transaction
+        .prepare_cached(
+            "INSERT INTO meta (name, value) VALUES ('content', '1') ON CONFLICT (name) DO UPDATE SET value = CAST(value AS INTEGER) + 1",
+        )?
+        .execute([])?;
+    Ok(())
+}
+
+fn get(connection: &Connection, name: &str) -> Result<Option<String>, MirrorError> {
+    Ok(connection
+        .prepare_cached("SELECT value FROM meta WHERE name = ?1")?
+        .query_row([name], |row| row.get(0))
+        .optional()?)
+}
+
+fn set(connection: &Connection, name: &str, value: &str) -> Result<(), MirrorError> {
+    connection
+        .prepare_cached(
+            "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        )?
+        .execute([name, value])?;
+    Ok(())
+}
+
+fn needed<T: std::str::FromStr>(connection: &Connection, name: &str) -> Result<T, MirrorError> {
+    let text = get(connection, name)?.ok_or_else(|| MirrorError::Odd(format!("no {name}")))?;
+    parsed(name, &text)
+}
+
+fn parsed<T: std::str::FromStr>(name: &str, text: &str) -> Result<T, MirrorError> {
+    text.parse().map_err(|_| MirrorError::Odd(format!("{text} as {name}")))
+}

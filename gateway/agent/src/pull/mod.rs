@@ -1,0 +1,134 @@
+//! One pull: what the gateway publishes comes into the mirror, its audio into the store, and from there to callers.
+//!
+//! It can be cut off at any moment and goes on the next time. It runs on the thread that drives it and blocks that thread while it writes to
+//! the mirror; only the checking of sounds runs on others. So it wants a runtime's `block_on`, and not to be spawned.
+
+mod audio;
+mod error;
+mod feed;
+
+use audiospread_protocol::Version;
+use jiff::Timestamp;
+use serde::Serialize;
+
+pub use self::error::PullError;
+use crate::link::Link;
+use crate::lock::Lock;
+use crate::mirror::Mirror;
+use crate::shared::DataDir;
+use crate::store::Store;
+use crate::{Amount, Config, Event, Observer, Stop, prune};
+
+/// A sound that is published and not served sends the pull back to the feed, as often as this.
+const MAX_ROUNDS: u32 = 3;
+
+/// What a pull brought.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct PullReport {
+    /// The version that the mirror has now.
+    pub version: Version,
+    /// Entities that the mirror has now.
+    pub count: u64,
+    /// Entities that are new or different.
+    pub put: u64,
+    /// Entities that are gone.
+    pub deleted: u64,
+    /// Sounds that were added to the store.
+    pub stored: u64,
+    /// Their bytes.
+    pub stored_bytes: u64,
+    /// Entities of which callers got a new state.
+    pub shown: u64,
+    /// Entities whose last state callers do not get yet.
+    pub waiting: u64,
+    /// Why they do not, where the reason is other than that they are not understood.
+    pub faults: Vec<Fault>,
+}
+
+/// Why something of what is published did not reach callers.
+#[derive(Clone, Debug, Serialize)]
+pub struct Fault {
+    /// What happened, and what to do about it.
+    pub message: String,
+    /// Whether the next pull may find it gone.
+    pub is_passing: bool,
+}
+
+/// What a pull works with.
+struct Session<'a> {
+    config: &'a Config,
+    link: Link,
+    directory: DataDir,
+    store: Store,
+    mirror: Mirror,
+    stop: &'a Stop,
+    tell: Observer<'a>,
+    report: PullReport,
+}
+
+/// Pulls once. `limit` overrides the configured rate.
+///
+/// # Errors
+/// [`PullError`], if nothing new was taken over. What comes of single sounds stands in [`PullReport::faults`].
+pub async fn pull(
+    config: &Config,
+    limit: Option<Amount>,
+    stop: &Stop,
+    tell: Observer<'_>,
+) -> Result<PullReport, PullError> {
+    let link = Link::new(config, limit)?;
+    let directory = DataDir::prepare(&config.data_dir, config.group.as_deref())?;
+    let _lock = Lock::take(&directory)?;
+    let store = Store::prepare(&directory)?;
+    let mut mirror = Mirror::open(&directory)?;
+    mirror.note_audio_dir(store.audio_dir().as_str())?;
+    let mut session = Session { config, link, directory, store, mirror, stop, tell, report: PullReport::default() };
+    let outcome = session.run().await;
+    session.note(&outcome);
+    outcome.map(|()| session.report)
+}
+
+impl Session<'_> {
+    async fn run(&mut self) -> Result<(), PullError> {
+        for round in 1..=MAX_ROUNDS {
+            self.bring_feed().await?;
+            let unserved = self.bring_audio().await?;
+            if unserved.is_empty() || self.stop.is_wished() {
+                break;
+            }
+            if round == MAX_ROUNDS {
+                self.fault(true, error::unserved(&unserved));
+            }
+        }
+        if self.stop.is_wished() {
+            return Err(PullError::Stopped);
+        }
+        if self.config.prune.after_pull && self.report.faults.is_empty() {
+            prune::prune_locked(self.config, &mut self.mirror, &self.store)?;
+        }
+        Ok(())
+    }
+
+    fn fault(&mut self, is_passing: bool, message: String) {
+        self.report.faults.push(Fault { message, is_passing });
+    }
+
+    fn warn(&self, message: String) {
+        (self.tell)(Event::Warning { message });
+    }
+
+    /// Writes down how it went. Where that fails, the outcome itself is what the caller must hear of.
+    fn note(&mut self, outcome: &Result<(), PullError>) {
+        let failure = match outcome {
+            Ok(()) => self.report.faults.first().map(|fault| fault.message.clone()),
+            Err(error) => Some(error.to_string()),
+        };
+        let noted = match failure {
+            None => self.mirror.note_success(Timestamp::now()),
+            Some(why) => self.mirror.note_failure(Timestamp::now(), &why),
+        };
+        if let Err(error) = noted.and_then(|()| self.mirror.checkpoint()) {
+            self.warn(format!("how the pull went could not be noted: {error}"));
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! How things stand on this host, without asking anybody else.
+
+use std::collections::HashMap;
+
+use audiospread_protocol::{Kind, Version};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::Config;
+use crate::mirror::{Mirror, MirrorError, sounds_of};
+use crate::shared::DataDir;
+use crate::store::Store;
+
+/// How things stand.
+#[derive(Clone, Debug, Serialize)]
+pub struct Status {
+    /// Where the mirror stands in the feed; absent before the first pull.
+    pub cursor: Option<String>,
+    /// The feed's version.
+    pub version: Option<Version>,
+    /// The digest over what is published.
+    pub digest: Option<String>,
+    /// What there is, by kind.
+    pub kinds: Vec<KindStatus>,
+    /// Sounds that callers' content waits for.
+    pub missing_files: u64,
+    /// Their bytes.
+    pub missing_bytes: u64,
+    /// Sounds in the store.
+    pub stored_files: u64,
+    /// Their bytes.
+    pub stored_bytes: u64,
+    /// Bytes that are free on the disk.
+    pub free_bytes: u64,
+    /// When a pull last brought everything.
+    pub pulled_at: Option<Timestamp>,
+    /// When a pull last failed, unless one succeeded since.
+    pub failed_at: Option<Timestamp>,
+    /// Why.
+    pub failure: Option<String>,
+}
+
+/// What there is of a kind.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct KindStatus {
+    /// The kind.
+    pub kind: Kind,
+    /// What the gateway publishes.
+    pub published: u64,
+    /// What callers get.
+    pub shown: u64,
+    /// Of what is published: those whose last state callers do not get yet.
+    pub waiting: u64,
+}
+
+/// How things stand.
+///
+/// # Errors
+/// If there is no mirror, or it cannot be read.
+pub fn status(config: &Config) -> Result<Status, MirrorError> {
+    let directory = DataDir::existing(&config.data_dir);
+    let (mut mirror, store) = (Mirror::open_to_read(&directory)?, Store::existing(&directory));
+    let (position, last) = (mirror.position()?, mirror.last_pull()?);
+    let state = mirror.state()?;
+    let kinds = state
+        .counts()?
+        .into_iter()
+        .map(|count| KindStatus {
+            kind: count.kind,
+            published: count.published,
+            shown: count.shown,
+            waiting: count.waiting,
+        })
+        .collect();
+    let mut missing = HashMap::new();
+    state.each_waiting(&mut |key, value| {
+        for audio in sounds_of(&key, value).into_iter().flatten().filter(|audio| !store.has(audio)) {
+            missing.insert(audio.sha256, audio.size);
+        }
+    })?;
+    let (mut stored_files, mut stored_bytes) = (0, 0);
+    store.each_file(&mut |file| {
+        stored_files += 1;
+        stored_bytes += file.size;
+    })?;
+    let (failed_at, failure) = last.failed.unzip();
+    Ok(Status {
+        cursor: position.map(|position| position.cursor.to_string()),
+        version: position.map(|position| position.cursor.version),
+        digest: position.map(|position| format!("sha256:{}", position.digest)),
+        kinds,
+        missing_files: missing.len() as u64,
+        missing_bytes: missing.values().sum(),
+        stored_files,
+        stored_bytes,
+        free_bytes: directory.free()?,
+        pulled_at: last.succeeded_at,
+        failed_at,
+        failure,
+    })
+}

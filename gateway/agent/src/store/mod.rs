@@ -1,0 +1,220 @@
+//! The audio store: files named by their SHA-256, that stay when what named them goes.
+//!
+//! A file that has its name is whole and was verified: it got it by a rename, after its bytes were checked and on the disk.
+
+mod packs;
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::time::SystemTime;
+
+use audiospread_protocol::{AudioRef, Sha256Digest};
+use camino::{Utf8Path, Utf8PathBuf};
+use sha2::{Digest, Sha256};
+
+pub(crate) use self::packs::{Memory as PackMemory, Packs, Remembered};
+use crate::shared::{DataDir, SharedError, set_mode, sync_directory};
+
+/// The audio store of a data directory.
+#[derive(Clone, Debug)]
+pub(crate) struct Store {
+    directory: DataDir,
+}
+
+/// A file of the store.
+#[derive(Clone, Debug)]
+pub(crate) struct StoredFile {
+    pub(crate) path: Utf8PathBuf,
+    /// The digest that its name says.
+    pub(crate) sha256: Sha256Digest,
+    pub(crate) size: u64,
+    pub(crate) modified: SystemTime,
+}
+
+/// Why a file cannot be kept or read.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The system says no.
+    #[error(transparent)]
+    Shared(#[from] SharedError),
+    /// The bytes are not those that the name says.
+    #[error("the bytes have the SHA-256 {found}, not {expected}")]
+    WrongBytes {
+        /// What they should have.
+        expected: Sha256Digest,
+        /// What they have.
+        found: Sha256Digest,
+    },
+}
+
+/// A sound's place below `audio/`, without extension, as Asterisk wants it.
+pub(crate) fn stem(sha256: Sha256Digest) -> String {
+    let hex = sha256.to_hex();
+    format!("{}/{}/{hex}", &hex[..2], &hex[2..4])
+}
+
+/// The extension of a media type; of a fixed table, since the type comes from outside.
+fn extension(mime: &str) -> &'static str {
+    match mime {
+        "audio/mpeg" | "audio/mp3" => "mp3",
+        "audio/wav" | "audio/x-wav" | "audio/vnd.wave" => "wav",
+        "audio/ogg" | "application/ogg" => "ogg",
+        "audio/flac" => "flac",
+        _ => "audio",
+    }
+}
+
+impl Store {
+    /// The store of a data directory; its directories are made where they are absent.
+    pub(crate) fn prepare(directory: &DataDir) -> Result<Self, SharedError> {
+        let store = Self::existing(directory);
+        directory.create_read_only_directory(&store.audio_dir())?;
+        directory.create_read_only_directory(&store.incoming_dir())?;
+        Ok(store)
+    }
+
+    /// The store as it is.
+    pub(crate) fn existing(directory: &DataDir) -> Self {
+        Self { directory: directory.clone() }
+    }
+
+    pub(crate) fn audio_dir(&self) -> Utf8PathBuf {
+        self.directory.path().join("audio")
+    }
+
+    /// Where downloads are until they are whole; on the same file system, so that a rename suffices.
+    pub(crate) fn incoming_dir(&self) -> Utf8PathBuf {
+        self.directory.path().join("incoming")
+    }
+
+    pub(crate) fn path(&self, audio: &AudioRef) -> Utf8PathBuf {
+        self.audio_dir().join(format!("{}.{}", stem(audio.sha256), extension(&audio.mime)))
+    }
+
+    /// Whether a sound is there, whole.
+    pub(crate) fn has(&self, audio: &AudioRef) -> bool {
+        fs::metadata(self.path(audio)).is_ok_and(|metadata| metadata.len() == audio.size)
+    }
+
+    /// Takes a file over as a sound, if its bytes are right: checked, on the disk, renamed, and the name on the disk. The file is gone from
+    /// `from` afterwards, also if its bytes are wrong.
+    pub(crate) fn adopt(&self, from: &Utf8Path, audio: &AudioRef) -> Result<(), StoreError> {
+        let at = |source| SharedError::at(from, source);
+        let found = hash_file(from)?;
+        if found != audio.sha256 {
+            fs::remove_file(from).map_err(at)?;
+            return Err(StoreError::WrongBytes { expected: audio.sha256, found });
+        }
+        set_mode(from, 0o640).map_err(at)?;
+        File::open(from).and_then(|file| file.sync_all()).map_err(at)?;
+        let to = self.path(audio);
+        let parent = to.parent().unwrap_or(&to);
+        for directory in [parent.parent().unwrap_or(parent), parent] {
+            self.directory.create_read_only_directory(directory)?;
+        }
+        fs::rename(from, &to).map_err(|source| SharedError::at(&to, source))?;
+        Ok(sync_directory(parent)?)
+    }
+
+    /// Calls `each` with every file that has a name of the store's.
+    pub(crate) fn each_file(&self, each: &mut dyn FnMut(StoredFile)) -> Result<(), SharedError> {
+        for first in entries(&self.audio_dir())? {
+            for second in entries(&first)? {
+                for path in entries(&second)? {
+                    let metadata = match fs::metadata(&path) {
+                        Ok(metadata) => metadata,
+                        Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                        Err(error) => return Err(SharedError::at(&path, error)),
+                    };
+                    let Some(sha256) = path.file_stem().and_then(|stem| stem.parse().ok()) else { continue };
+                    let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+                    each(StoredFile { path, sha256, size: metadata.len(), modified });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The SHA-256 of a file's bytes, as they are on the disk.
+pub(crate) fn hash_file(path: &Utf8Path) -> Result<Sha256Digest, SharedError> {
+    let at = |source| SharedError::at(path, source);
+    let mut file = File::open(path).map_err(at)?;
+    let (mut hasher, mut piece) = (Sha256::new(), vec![0; 64 << 10]);
+    loop {
+        match file.read(&mut piece) {
+            Ok(0) => return Ok(Sha256Digest(hasher.finalize().into())),
+            Ok(length) => hasher.update(&piece[..length]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(at(error)),
+        }
+    }
+}
+
+/// What is in a directory; nothing, if it is not there or no directory.
+pub(crate) fn entries(directory: &Utf8Path) -> Result<Vec<Utf8PathBuf>, SharedError> {
+    let at = |source| SharedError::at(directory, source);
+    let reader = match directory.read_dir_utf8() {
+        Ok(reader) => reader,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(Vec::new());
+        }
+        Err(error) => return Err(at(error)),
+    };
+    let mut paths = Vec::new();
+    for entry in reader {
+        match entry {
+            Ok(entry) => paths.push(entry.into_path()),
+            // A name that is no UTF-8 is none of ours.
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {}
+            Err(error) => return Err(at(error)),
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn store() -> (tempfile::TempDir, Store) {
+        let outer = tempfile::tempdir().unwrap();
+        let path = Utf8PathBuf::from_path_buf(outer.path().join("data")).unwrap();
+        let store = Store::prepare(&DataDir::prepare(&path, None).unwrap()).unwrap();
+        (outer, store)
+    }
+
+    fn audio(bytes: &[u8]) -> AudioRef {
+        AudioRef {
+            sha256: Sha256Digest::of(bytes),
+            size: bytes.len() as u64,
+            mime: "audio/mpeg".into(),
+            duration_ms: 1,
+        }
+    }
+
+    #[test]
+    fn right_bytes_get_their_name_and_wrong_bytes_are_gone() {
+        let (_outer, store) = store();
+        let (right, part) = (audio(b"right"), store.incoming_dir().join("x.part"));
+        fs::write(&part, b"wrong").unwrap();
+        assert!(matches!(store.adopt(&part, &right), Err(StoreError::WrongBytes { .. })));
+        assert!(!part.exists() && !store.has(&right));
+        fs::write(&part, b"right").unwrap();
+        store.adopt(&part, &right).unwrap();
+        assert!(!part.exists() && store.has(&right));
+        assert!(store.path(&right).ends_with(format!("{}.mp3", stem(right.sha256))));
+        let mut files = Vec::new();
+        store.each_file(&mut |file| files.push(file)).unwrap();
+        assert_eq!((files.len(), files[0].sha256, files[0].size), (1, right.sha256, 5));
+    }
+
+    #[test]
+    fn a_media_type_from_outside_cannot_choose_a_path() {
+        let mut sound = audio(b"x");
+        sound.mime = "audio/../../etc/passwd".into();
+        let (_outer, store) = store();
+        assert_eq!(store.path(&sound).extension(), Some("audio"));
+    }
+}

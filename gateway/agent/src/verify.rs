@@ -1,0 +1,181 @@
+//! Proving that this host has what the gateway has, and that callers get what follows from it.
+//!
+//! Nothing that was noted is believed: leaves and digest are computed from the values, what callers get is derived once more, and the bytes
+//! of the sounds are read. The gateway is asked whether it knows the digest at this version.
+
+use std::collections::HashSet;
+
+use audiospread_protocol::{Cursor, Sha256Digest, Tree, Version, leaf_hash};
+use camino::Utf8PathBuf;
+use serde::Serialize;
+
+use crate::link::{FEED_TYPE, Link, LinkError};
+use crate::lock::Lock;
+use crate::mirror::{Mirror, Position};
+use crate::pull::PullError;
+use crate::shared::{DataDir, SharedError};
+use crate::store::{Store, StoredFile, hash_file};
+use crate::{Config, Event, Observer};
+
+/// How a verification is done.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct VerifyOptions {
+    /// Only the sizes of sounds are looked at, not their bytes.
+    pub quick: bool,
+    /// The gateway is not asked.
+    pub offline: bool,
+    /// Wrong sounds are removed, and what lacks a sound is marked, so that the next pull fetches it.
+    pub repair: bool,
+}
+
+/// What a verification found.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Verified {
+    /// The feed's version that the mirror has.
+    pub version: Version,
+    /// Entities.
+    pub count: u64,
+    /// The digest, computed from the values.
+    pub digest: String,
+    /// Entities that callers get.
+    pub shown: u64,
+    /// Sounds that were checked.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Whether the gateway has the same digest at this version; absent if it was not or could not be asked.
+    pub gateway_agrees: Option<bool>,
+    /// Why the gateway could not be asked.
+    pub gateway_away: Option<String>,
+    /// What is wrong; nothing, if all is equal.
+    pub faults: Vec<String>,
+    /// Entities that wait for a pull to bring their sounds again, after a repair.
+    pub repaired: u64,
+}
+
+impl Verified {
+    /// Whether everything that was to be checked is as it should be.
+    pub fn is_equal(&self) -> bool {
+        self.faults.is_empty() && self.gateway_away.is_none()
+    }
+}
+
+/// Verifies mirror and store.
+///
+/// # Errors
+/// [`PullError`], if they cannot be read at all.
+pub async fn verify(config: &Config, options: VerifyOptions, tell: Observer<'_>) -> Result<Verified, PullError> {
+    let directory = DataDir::existing(&config.data_dir);
+    let lock = if options.repair { Some(Lock::take(&directory)?) } else { None };
+    let (mut mirror, store) = (Mirror::open_to_read(&directory)?, Store::existing(&directory));
+    let Some(position) = mirror.position()? else { return Err(PullError::NothingToVerify) };
+    let mut verified = Verified { version: position.cursor.version, ..Verified::default() };
+    let wrong = check_files(&store, options.quick, tell, &mut verified)?;
+    let digest = check_mirror(&mut mirror, &store, &position, &wrong, &mut verified)?;
+    if !options.offline {
+        ask_gateway(config, &position, digest, tell, &mut verified).await?;
+    }
+    if lock.is_some() {
+        drop(mirror);
+        verified.repaired = repair(&directory, &store, &wrong)?;
+    }
+    Ok(verified)
+}
+
+/// Sounds whose bytes are not those that their names say.
+#[derive(Default)]
+struct Wrong {
+    paths: HashSet<Utf8PathBuf>,
+}
+
+fn check_files(store: &Store, quick: bool, tell: Observer<'_>, verified: &mut Verified) -> Result<Wrong, PullError> {
+    let mut files: Vec<StoredFile> = Vec::new();
+    store.each_file(&mut |file| files.push(file))?;
+    let mut wrong = Wrong::default();
+    tell(Event::Checking { files: files.len() as u64, bytes: files.iter().map(|file| file.size).sum() });
+    for file in files {
+        if !quick {
+            match hash_file(&file.path) {
+                Ok(found) if found == file.sha256 => {}
+                Ok(_) => {
+                    verified.faults.push(format!("{}: the bytes are not those that the name says", file.path));
+                    wrong.paths.insert(file.path);
+                }
+                // A prune may have been at work since the files were listed; whether it is missed shows below.
+                Err(SharedError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        verified.files += 1;
+        verified.bytes += file.size;
+        tell(Event::Checked { bytes: file.size });
+    }
+    Ok(wrong)
+}
+
+fn check_mirror(
+    mirror: &mut Mirror,
+    store: &Store,
+    position: &Position,
+    wrong: &Wrong,
+    verified: &mut Verified,
+) -> Result<Sha256Digest, PullError> {
+    let state = mirror.state()?;
+    let mut tree = Tree::new();
+    let mut faults = Vec::new();
+    state.each_with_leaf(&mut |key, value, noted| {
+        let leaf = leaf_hash(&key, value.as_bytes());
+        if leaf != noted {
+            faults.push(format!("{key}: the value does not have the hash that is noted for it"));
+        }
+        tree.insert(key, leaf);
+    })?;
+    let digest = tree.digest(true);
+    if digest != position.digest {
+        faults.push(format!("what is stored has the digest {digest}, and {} is noted", position.digest));
+    }
+    if tree.len(true) as u64 != position.count {
+        faults.push(format!("{} entities are stored, and {} are noted", tree.len(true), position.count));
+    }
+    verified.count = tree.len(true) as u64;
+    verified.digest = format!("sha256:{digest}");
+    let check = state.check_shown(&|audio| store.has(audio) && !wrong.paths.contains(&store.path(audio)))?;
+    verified.shown = check.entities;
+    verified.faults.extend(faults.into_iter().chain(check.faults));
+    Ok(digest)
+}
+
+/// Asks the gateway for what changed since the cursor that our own digest makes: it knows the pair of version and digest, or it does not.
+async fn ask_gateway(
+    config: &Config,
+    position: &Position,
+    digest: Sha256Digest,
+    tell: Observer<'_>,
+    verified: &mut Verified,
+) -> Result<(), PullError> {
+    let link = Link::new(config, None)?;
+    let cursor = Cursor::new(position.cursor.epoch, position.cursor.version, &digest);
+    let answer = link.ask(&link.feed_url(Some(cursor))?, FEED_TYPE, None).await;
+    if let Some(message) = link.take_clock_warning() {
+        tell(Event::Warning { message });
+    }
+    match answer {
+        Ok(_) => verified.gateway_agrees = Some(true),
+        Err(LinkError::SnapshotNeeded(detail)) => {
+            verified.gateway_agrees = Some(false);
+            verified
+                .faults
+                .push(format!("the gateway does not know our digest at version {}: {detail}", cursor.version));
+        }
+        Err(error) if error.is_passing() => verified.gateway_away = Some(error.to_string()),
+        Err(error) => return Err(error.into()),
+    }
+    Ok(())
+}
+
+fn repair(directory: &DataDir, store: &Store, wrong: &Wrong) -> Result<u64, PullError> {
+    for path in &wrong.paths {
+        std::fs::remove_file(path).map_err(|source| SharedError::at(path, source))?;
+    }
+    Ok(Mirror::open(directory)?.mark_incomplete(&|audio| store.has(audio))?)
+}

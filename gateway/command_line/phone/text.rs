@@ -1,0 +1,108 @@
+//! What the commands of a phone server say to people.
+
+use std::io::{self, Write};
+
+use audiospread_agent::{Amount, Menu, MenuCategory, Pruned, PullReport, Status, Verified};
+
+pub(super) fn pulled(out: &mut dyn Write, report: &PullReport) -> io::Result<()> {
+    writeln!(
+        out,
+        "version {}: {} entities, {} new or changed, {} gone",
+        report.version, report.count, report.put, report.deleted
+    )?;
+    writeln!(out, "audio: {} files came ({})", report.stored, Amount(report.stored_bytes))?;
+    writeln!(out, "callers get {} new states; {} wait", report.shown, report.waiting)
+}
+
+pub(super) fn verified(out: &mut dyn Write, verified: &Verified) -> io::Result<()> {
+    writeln!(out, "version {}: {} entities, digest {}", verified.version, verified.count, verified.digest)?;
+    writeln!(
+        out,
+        "callers get {}; {} sounds were checked ({})",
+        verified.shown,
+        verified.files,
+        Amount(verified.bytes)
+    )?;
+    for fault in &verified.faults {
+        writeln!(out, "FAULT: {fault}")?;
+    }
+    match (&verified.gateway_agrees, &verified.gateway_away) {
+        (Some(true), _) => writeln!(out, "the gateway has the same digest at this version")?,
+        (Some(false), _) => writeln!(out, "the gateway does not have this digest at this version")?,
+        (None, Some(why)) => writeln!(out, "the gateway was not asked: {why}")?,
+        (None, None) => writeln!(out, "the gateway was not asked")?,
+    }
+    if verified.repaired > 0 {
+        writeln!(out, "{} entities wait for the next pull to bring their sounds again", verified.repaired)?;
+    }
+    writeln!(out, "{}", if verified.is_equal() { "equal" } else { "NOT EQUAL" })
+}
+
+pub(super) fn status(out: &mut dyn Write, status: &Status) -> io::Result<()> {
+    match (&status.version, &status.cursor) {
+        (Some(version), Some(cursor)) => writeln!(out, "version {version} (cursor {cursor})")?,
+        _ => writeln!(out, "nothing was pulled yet")?,
+    }
+    writeln!(out, "{:12} {:>10} {:>10} {:>10}", "", "published", "on phones", "waiting")?;
+    for kind in &status.kinds {
+        writeln!(out, "{:12} {:>10} {:>10} {:>10}", kind.kind.as_str(), kind.published, kind.shown, kind.waiting)?;
+    }
+    writeln!(
+        out,
+        "audio: {} files ({}), {} missing ({}), {} free on the disk",
+        status.stored_files,
+        Amount(status.stored_bytes),
+        status.missing_files,
+        Amount(status.missing_bytes),
+        Amount(status.free_bytes)
+    )?;
+    match &status.pulled_at {
+        Some(at) => writeln!(out, "last whole pull: {at:.0}")?,
+        None => writeln!(out, "no pull has brought everything yet")?,
+    }
+    if let (Some(at), Some(why)) = (&status.failed_at, &status.failure) {
+        writeln!(out, "last failure: {at:.0}: {why}")?;
+    }
+    Ok(())
+}
+
+pub(super) fn menu(out: &mut dyn Write, menu: &Menu) -> io::Result<()> {
+    writeln!(out, "home ({})", menu.language)?;
+    below(out, &menu.home, "")
+}
+
+fn below(out: &mut dyn Write, categories: &[MenuCategory], indent: &str) -> io::Result<()> {
+    for (number, category) in (1..).zip(categories) {
+        let silent = if category.has_title_sound { "" } else { "   (no spoken title)" };
+        writeln!(out, "{indent}  {number} {}{silent}", printable(&category.name))?;
+        let indent = format!("{indent}    ");
+        below(out, &category.categories, &indent)?;
+        for (number, program) in (category.categories.len() + 1..).zip(&category.programs) {
+            let silent = if program.has_title_sound { "" } else { ", no spoken title" };
+            writeln!(
+                out,
+                "{indent}  {number} {}   (code {}, {}, {}{silent})",
+                printable(&program.title),
+                program.id,
+                program.language,
+                length(program.duration_ms)
+            )?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn pruned(out: &mut dyn Write, pruned: &Pruned) -> io::Result<()> {
+    let word = if pruned.dry_run { "would go" } else { "removed" };
+    writeln!(out, "{} files ({}) {word}", pruned.files, Amount(pruned.bytes))
+}
+
+fn length(milliseconds: i64) -> String {
+    let seconds = (milliseconds + 500) / 1000;
+    format!("{}:{:02}", seconds / 60, seconds % 60)
+}
+
+/// What editors typed, fit for a terminal.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
