@@ -52,6 +52,24 @@ async fn the_number_of_statements_grows_by_one_for_each_five_thousand_rows() {
 }
 
 #[tokio::test]
+async fn wide_gaps_between_keys_cost_no_statements() {
+    let site = DrupalSite::new().build().await;
+    let before = reader(&site.config()).read_all().await.unwrap();
+    site.sql(
+        "INSERT INTO {node} (nid, vid, type, title, status, created, changed)
+           SELECT 4294960000 + seq, 4000000000 + 50000 * seq, 'program', CONCAT('late ', seq), 1, 1300000000, 1300000000 FROM seq_1_to_5;
+         INSERT INTO {content_type_program} (vid, nid, field_weight_value)
+           SELECT 4000000000 + 50000 * seq, 4294960000 + seq, seq FROM seq_1_to_5",
+    )
+    .await;
+    let started = Instant::now();
+    let found = reader(&site.config()).read_all().await.unwrap();
+    assert_eq!(found.programs.len(), before.programs.len() + 5);
+    assert_eq!(found.programs[&4_294_960_003].weight, 3);
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
 async fn an_editor_saves_beside_a_reading_as_if_there_were_none() {
     for engine in [Engine::InnoDb, Engine::MyIsam] {
         let site = DrupalSite::new().engine(engine).build().await;

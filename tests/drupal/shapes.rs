@@ -198,3 +198,48 @@ async fn a_node_type_that_nobody_mapped_is_not_read() {
     let others: Option<u32> = conn.query_first("SELECT COUNT(*) FROM node WHERE type = 'phone_message'").await.unwrap();
     assert_eq!(others, Some(12));
 }
+
+#[tokio::test]
+async fn control_characters_long_texts_and_nulls_spoil_no_other_row() {
+    let site = DrupalSite::new().build().await;
+    let before = read(&site).await;
+    site.sql(
+        "UPDATE {node} SET title = 'one\x1etwo\x1fthree' WHERE nid = 165;
+         ALTER TABLE {node} MODIFY language VARCHAR(12) NULL;
+         UPDATE {node} SET language = NULL WHERE nid = 171;
+         UPDATE {content_field_language} SET field_language_value = REPEAT('x', 3000000) WHERE vid = 174;
+         UPDATE {content_field_plan} SET field_plan_value = 'a\x1fb' WHERE vid = 295",
+    )
+    .await;
+    let mut found = read(&site).await;
+    assert_eq!(&*found.programs[&165].node.title, "one\x1etwo\x1fthree");
+    assert_eq!(found.programs[&171].node.language, None);
+    assert_eq!(found.programs[&174].node.language_field.as_ref().map(|language| language.len()), Some(3_000_000));
+    assert_eq!(found.subscribers[&294].plan.as_deref(), Some("a\x1fb"));
+    for nid in [165, 171, 174] {
+        found.programs.insert(nid, before.programs[&nid].clone());
+    }
+    found.subscribers.insert(294, before.subscribers[&294].clone());
+    assert_eq!(found, before);
+}
+
+#[tokio::test]
+async fn columns_of_different_collations_and_character_sets_are_read_all_the_same() {
+    for engine in [Engine::InnoDb, Engine::MyIsam] {
+        let site = DrupalSite::new().engine(engine).build().await;
+        let before = read(&site).await;
+        site.sql(
+            "ALTER TABLE {node} MODIFY type VARCHAR(32) CHARACTER SET utf8 COLLATE utf8_bin NOT NULL,
+               MODIFY title VARCHAR(255) CHARACTER SET utf8 COLLATE utf8_unicode_ci NOT NULL;
+             ALTER TABLE {file_nodes} MODIFY uri VARCHAR(255) CHARACTER SET latin1 NOT NULL;
+             ALTER TABLE {content_field_plan} MODIFY field_plan_value TEXT CHARACTER SET latin1 COLLATE latin1_bin",
+        )
+        .await;
+        let mut found = read(&site).await;
+        assert_eq!(found, before);
+        site.sql("ALTER TABLE {term_data} CONVERT TO CHARACTER SET latin1; ALTER TABLE {node} MODIFY title VARCHAR(255) CHARACTER SET latin1 NOT NULL").await;
+        found = read(&site).await;
+        assert_eq!(found.terms[&7], before.terms[&7]);
+        assert_eq!(found.programs[&264].node.title, before.programs[&264].node.title);
+    }
+}

@@ -155,8 +155,8 @@ impl Reader {
             files::read_file_nodes(session, &mut nodes, is_whole).await?;
         }
         if layout.modules.files {
-            let rows: Vec<_> = pointed_at.iter().filter_map(|file| file.fid()).collect();
-            site.managed_files = files::read_managed_files(session, &rows).await?.into_iter().collect();
+            let managed: Vec<_> = pointed_at.iter().filter_map(|file| file.fid()).collect();
+            site.managed_files = files::read_managed_files(session, &managed).await?.into_iter().collect();
         }
         nodes.move_into(&mut site);
         Ok((if is_whole { Vec::new() } else { pointed_at }, site))

@@ -6,7 +6,7 @@
 
 use super::error::ReadError;
 use super::names::Table;
-use super::session::{Cells, Session};
+use super::session::{Cells, LONGEST_PAGE, Session};
 use super::values;
 
 /// About so many rows are asked for, and at most so many keys named, by one statement, so that no table is locked for longer than their
@@ -14,8 +14,8 @@ use super::values;
 const PAGE: u32 = 5_000;
 /// No range is wider than this, however few rows the one before it had.
 const WIDEST: u64 = 1 << 20;
-/// What stands between the cells of a row, and between rows: the control characters for just that. Where a text has one after all, the
-/// numbers of rows and cells do not add up, and its range is read unpacked.
+/// What stands after each cell of a row, and between rows: the control characters for just that. Where a text has one after all, or the
+/// server cut the end off, the numbers of rows and cells do not add up, and the range is read in smaller ones, at last unpacked.
 const CELL: u8 = 0x1f;
 const ROW: u8 = 0x1e;
 
@@ -81,10 +81,11 @@ impl Scan {
         let Self { columns, table, key, only } = self;
         let table = table.quoted();
         if packed {
-            let (cell, row) = (format!(", '{}', ", CELL as char), ROW as char);
-            let columns = columns.join(&cell);
+            let cell = format!(", '{}'", CELL as char);
+            let (columns, row) = (columns.join(&format!("{cell}, ")) + &cell, ROW as char);
             format!(
-                "SELECT COUNT(*), GROUP_CONCAT({columns} SEPARATOR '{row}') FROM {table} WHERE {key} >= ? AND {key} < ? {only}"
+                "SELECT COUNT(*), GROUP_CONCAT({columns} SEPARATOR '{row}')
+                 FROM {table} WHERE {key} >= ? AND {key} < ? {only}"
             )
         } else {
             format!("SELECT {} FROM {table} WHERE {key} >= ? AND {key} < ? {only}", columns.join(", "))
@@ -125,12 +126,13 @@ impl Session<'_> {
         let mut page = self.page(scan, &range, &mut packs).await?;
         loop {
             let Some(cells) = page.unpacked(width) else {
-                // Too long to be packed, or with cells that cannot be told apart: half of it is half the trouble.
-                span = (range.to - range.from).div_ceil(2);
-                let mut never = false;
-                let is_smallest = range.to - range.from == 1;
-                range.to = range.from + span;
-                page = self.page(scan, &range, if is_smallest { &mut never } else { &mut packs }).await?;
+                if page.is_long() && range.to - range.from > 1 {
+                    span = (range.to - range.from).div_ceil(2);
+                    range.to = range.from + span;
+                    page = self.page(scan, &range, &mut packs).await?;
+                } else {
+                    page = self.page(scan, &range, &mut false).await?;
+                }
                 continue;
             };
             let rows = (cells.len() / width) as u64;
@@ -192,6 +194,11 @@ impl Session<'_> {
 }
 
 impl Page {
+    /// Whether the server may have cut it off.
+    fn is_long(&self) -> bool {
+        matches!(self, Self::Packed { bytes, .. } if bytes.len() >= LONGEST_PAGE / 2)
+    }
+
     /// The cells of all rows, one row after the other; nothing if it was packed so that it cannot be unpacked.
     fn unpacked(&self, width: usize) -> Option<Vec<&[u8]>> {
         let Self::Packed { rows, bytes } = self else { return Some(self.cells(width)) };
@@ -199,6 +206,7 @@ impl Page {
         if *rows > 0 {
             for row in bytes.split(|byte| *byte == ROW) {
                 let before = cells.len();
+                let (&CELL, row) = row.split_last()? else { return None };
                 cells.extend(row.split(|byte| *byte == CELL));
                 if cells.len() - before != width {
                     return None;
@@ -254,17 +262,19 @@ mod tests {
     #[test]
     fn rows_of_a_key_are_handed_over_together_and_keys_ascend() {
         let expected = vec![(2, vec![b"c".to_vec()]), (7, vec![b"a".to_vec(), b"".to_vec()])];
-        assert_eq!(handed_over(&packed(3, "7|a;2|c;7|")), expected);
-        assert_eq!(handed_over(&packed(3, "2|c;7|a;7|")), expected);
+        assert_eq!(handed_over(&packed(3, "7|a|;2|c|;7||")), expected);
+        assert_eq!(handed_over(&packed(3, "2|c|;7|a|;7||")), expected);
         assert_eq!(handed_over(&packed(0, "")), []);
     }
 
     #[test]
     fn a_page_that_does_not_add_up_is_not_unpacked() {
-        assert!(packed(2, "1|a;2|").unpacked(2).is_some());
-        assert!(packed(3, "1|a;2|b").unpacked(2).is_none(), "a row was left out");
-        assert!(packed(2, "1|a;2").unpacked(2).is_none(), "cut off");
-        assert!(packed(2, "1|a;2|b|c").unpacked(2).is_none(), "a text with the character between cells");
-        assert!(packed(2, "1|a;2|b;c").unpacked(2).is_none(), "a text with the character between rows");
+        assert!(packed(2, "1|a|;2||").unpacked(2).is_some());
+        assert!(packed(3, "1|a|;2|b|").unpacked(2).is_none(), "a row was left out");
+        for cut in ["1|a|;2|b", "1|a|;2|", "1|a|;2", "1|a|;", "1|a|"] {
+            assert!(packed(2, cut).unpacked(2).is_none(), "{cut}");
+        }
+        assert!(packed(2, "1|a|;2|b|c|").unpacked(2).is_none(), "a text with the character after cells");
+        assert!(packed(2, "1|a|;2|b;c|").unpacked(2).is_none(), "a text with the character between rows");
     }
 }

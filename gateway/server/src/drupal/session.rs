@@ -19,7 +19,7 @@ use crate::database::{Connection, Pool};
 /// No statement asks for more than some thousand rows of an index; one that takes longer than this waits for a lock.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The longest packed page, in bytes: that of MySQL 5.1's longest packet. What is longer is read in smaller pages.
-const LONGEST_PAGE: u32 = 1 << 20;
+pub(super) const LONGEST_PAGE: usize = 1 << 20;
 
 /// What is said on every connection to Drupal's database before it is used.
 ///

@@ -25,6 +25,10 @@ pub(super) fn cell(value: Value) -> Vec<u8> {
 
 /// An integer; of a number with a fraction the whole part.
 pub(super) fn int(cell: &[u8]) -> Option<i64> {
+    // Nearly all cells of a site are plain numbers, and there are millions.
+    if matches!(cell.len(), 1..=18) && cell.iter().all(u8::is_ascii_digit) {
+        return Some(cell.iter().fold(0, |number, digit| 10 * number + i64::from(digit - b'0')));
+    }
     let text = std::str::from_utf8(cell).ok()?.trim();
     text.parse().ok().or_else(|| whole(text.parse().ok()?))
 }
@@ -90,6 +94,8 @@ mod tests {
 
     #[test]
     fn numbers_come_in_many_forms() {
+        assert_eq!(int(b"999999999999999999"), Some(999_999_999_999_999_999));
+        assert_eq!(int(b"9223372036854775807"), Some(i64::MAX));
         assert_eq!(int(b"-3"), Some(-3));
         assert_eq!(int(b" 42 "), Some(42));
         assert_eq!(int(b"-12.5"), Some(-12));
