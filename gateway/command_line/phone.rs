@@ -6,7 +6,8 @@ mod text;
 use std::io::{self, Write};
 
 use audiospread_agent::{
-    Amount, Config, MirrorError, PullError, PullReport, Stop, Stopper, VerifyOptions, menu, prune, pull, status, verify,
+    Amount, Config, MirrorError, PullError, PullOptions, PullReport, Stop, Stopper, VerifyOptions, menu, prune, pull,
+    status, verify,
 };
 use camino::Utf8PathBuf;
 use clap::{Args, Subcommand};
@@ -70,6 +71,9 @@ pub(crate) struct PullArgs {
     /// At most so many bytes a second, over all downloads together; k, M and G are understood.
     #[arg(long, value_name = "RATE")]
     limit_rate: Option<Amount>,
+    /// Take over a snapshot even if it takes away much of what is on the phone.
+    #[arg(long)]
+    accept: bool,
 }
 
 /// What `verify` takes.
@@ -156,9 +160,10 @@ impl Common {
 fn run_pull(args: &PullArgs) -> Result<(), Failure> {
     let config = args.common.load()?;
     let progress = Progress::new(args.common.json);
+    let options = PullOptions { limit: args.limit_rate, accept: args.accept };
     let outcome = runtime()?.block_on(async {
         let stop = stop_on_signals()?;
-        pull(&config, args.limit_rate, &stop, &|event| progress.tell(&event)).await.map_err(pull_failure)
+        pull(&config, options, &stop, &|event| progress.tell(&event)).await.map_err(pull_failure)
     });
     progress.finish();
     let report = outcome?;

@@ -1,6 +1,6 @@
 //! The gateway as a process of its own, for a site.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -47,7 +47,7 @@ impl Gateway {
         static SHARED: OnceCell<(DrupalSite, Gateway)> = OnceCell::const_new();
         SHARED
             .get_or_init(|| async {
-                let site = DrupalSite::new().build().await;
+                let site = DrupalSite::new().configure("[feed]\nsnapshot_seconds = 1").build().await;
                 let gateway = Self::start(&site, ALL_PROGRAMS, site.directory().as_str());
                 (site, gateway)
             })
@@ -81,15 +81,11 @@ impl Gateway {
         gateway
     }
 
-    pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.address)
-    }
-
     /// Waits until so many programs are published, by this gateway's own feed.
     fn wait_for(&self, programs: usize, site: &DrupalSite) {
         let patience = Instant::now() + Duration::from_secs(120);
         loop {
-            if self.published(site) >= programs {
+            if TcpStream::connect(self.address).is_ok() && self.published(site) >= programs {
                 return;
             }
             let log = || fs::read_to_string(site.directory().join("gateway.log")).unwrap_or_default();

@@ -87,6 +87,14 @@ impl Store {
         self.directory.path().join("incoming")
     }
 
+    /// Removes what is left of downloads, when nothing is missing any more.
+    pub(crate) fn clear_incoming(&self) -> Result<(), SharedError> {
+        for path in entries(&self.incoming_dir())? {
+            fs::remove_file(&path).map_err(|source| SharedError::at(&path, source))?;
+        }
+        Ok(())
+    }
+
     pub(crate) fn path(&self, audio: &AudioRef) -> Utf8PathBuf {
         self.audio_dir().join(format!("{}.{}", stem(audio.sha256), extension(&audio.mime)))
     }
