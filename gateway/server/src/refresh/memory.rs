@@ -8,12 +8,12 @@ use std::sync::Arc;
 use audiospread_protocol::{EntityKey, Operation};
 
 use super::compare::{self, Candidate};
-use super::ledger::{Ledger, News};
+use super::ledger::Ledger;
 use super::{RefreshError, wanted};
 use crate::blobs::Index;
 use crate::catalogue::site::{AudioSource, Nid, Partial, Site};
 use crate::catalogue::{Affected, Catalogue, Finding, Packs, ProgramCounts, Rules};
-use crate::feed::{Published, Removals};
+use crate::feed::{FindingChanges, Published, Removals};
 
 /// At most this many files that are of no use are told; a site with more has another problem.
 const TOLD_FILES: usize = 200;
@@ -79,7 +79,11 @@ impl Memory {
     }
 
     /// Compares the affected entities with the feed, and notes their findings.
-    pub(super) fn compare(&mut self, mut affected: Affected, news: &mut News) -> Result<Vec<Candidate>, RefreshError> {
+    pub(super) fn compare(
+        &mut self,
+        mut affected: Affected,
+        findings: &mut FindingChanges,
+    ) -> Result<Vec<Candidate>, RefreshError> {
         let unsettled = std::mem::take(&mut self.unsettled);
         if let Affected::Keys(keys) = &mut affected {
             keys.extend(unsettled);
@@ -104,7 +108,7 @@ impl Memory {
         match affected {
             Affected::Everything => {
                 self.waiting = comparison.waiting;
-                self.ledger.note_all(told, news);
+                self.ledger.note_all(told, findings);
             }
             Affected::Keys(keys) => {
                 for key in keys {
@@ -112,7 +116,7 @@ impl Memory {
                     self.waiting.remove(&key);
                 }
                 self.waiting.extend(comparison.waiting);
-                self.ledger.note(told, news);
+                self.ledger.note(told, findings);
             }
         }
         Ok(comparison.candidates)
