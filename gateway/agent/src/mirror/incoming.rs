@@ -261,7 +261,7 @@ impl Incoming<'_> {
             .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect::<Result<_, _>>()?;
         let unnamed: Vec<EntityKey> =
-            unnamed.into_iter().map(|(kind, id)| stored_key(&kind, id)).collect::<Result<_, _>>()?;
+            unnamed.into_iter().map(|(kind, id)| stored_key(&kind, &id)).collect::<Result<_, _>>()?;
         let takes_much = self.takes_much(&unnamed, end)?;
         for key in unnamed {
             self.delete(&key, version, DeleteReason::Deleted)?;
@@ -291,19 +291,17 @@ impl Incoming<'_> {
         let mut leaves = self.transaction.prepare_cached("SELECT leaf FROM entity WHERE bucket = ?1 ORDER BY leaf")?;
         let mut keep =
             self.transaction.prepare_cached("INSERT OR REPLACE INTO bucket (number, hash) VALUES (?1, ?2)")?;
-        for (number, touched) in self.touched.iter().enumerate() {
-            let known =
-                if *touched { None } else { kept.query_row([number as i64], |row| digest_at(row, 0)).optional()? };
-            hashes.push(match known {
-                Some(hash) => hash,
-                None => {
-                    let leaves: Vec<Sha256Digest> =
-                        leaves.query_map([number as i64], |row| digest_at(row, 0))?.collect::<Result<_, _>>()?;
-                    let hash = bucket_hash(leaves);
-                    keep.execute(params![number as i64, hash.0])?;
-                    hash
-                }
-            });
+        for (number, touched) in (0_i64..).zip(self.touched) {
+            let known = if touched { None } else { kept.query_row([number], |row| digest_at(row, 0)).optional()? };
+            if let Some(hash) = known {
+                hashes.push(hash);
+                continue;
+            }
+            let leaves: Vec<Sha256Digest> =
+                leaves.query_map([number], |row| digest_at(row, 0))?.collect::<Result<_, _>>()?;
+            let hash = bucket_hash(leaves);
+            keep.execute(params![number, hash.0])?;
+            hashes.push(hash);
         }
         Ok(catalogue_digest(hashes))
     }
@@ -323,8 +321,8 @@ pub(super) fn digest_at(row: &Row<'_>, index: usize) -> Result<Sha256Digest, rus
 }
 
 /// The key of a row that was written from a key.
-pub(super) fn stored_key(kind: &str, id: String) -> Result<EntityKey, MirrorError> {
+pub(super) fn stored_key(kind: &str, id: &str) -> Result<EntityKey, MirrorError> {
     let odd = || MirrorError::Odd(format!("an entity {kind} {id:?}"));
     let kind = kind.parse().map_err(|_| odd())?;
-    EntityKey::new(kind, id.as_str()).map_err(|_| odd())
+    EntityKey::new(kind, id).map_err(|_| odd())
 }

@@ -159,14 +159,11 @@ impl Session<'_> {
 
     /// What callers hear stays, until such snapshots have come for a while or a person says that it is meant.
     fn hold(&mut self, error: &IncomingError) -> Result<PullError, PullError> {
-        let since = match self.mirror.held_since()? {
-            Some(since) => since,
-            None => {
-                let now = Timestamp::now();
-                self.mirror.note_held(now)?;
-                now
-            }
-        };
+        let (before, now) = (self.mirror.held_since()?, Timestamp::now());
+        if before.is_none() {
+            self.mirror.note_held(now)?;
+        }
+        let since = before.unwrap_or(now);
         Ok(PullError::Held { why: error.to_string(), until: believed_from(since) })
     }
 

@@ -68,8 +68,8 @@ impl Store {
     /// The store of a data directory; its directories are made where they are absent.
     pub(crate) fn prepare(directory: &DataDir) -> Result<Self, SharedError> {
         let store = Self::existing(directory);
-        directory.create_read_only_directory(&store.audio_dir())?;
-        directory.create_read_only_directory(&store.incoming_dir())?;
+        DataDir::create_read_only_directory(&store.audio_dir())?;
+        DataDir::create_read_only_directory(&store.incoming_dir())?;
         Ok(store)
     }
 
@@ -118,7 +118,7 @@ impl Store {
         let to = self.path(audio);
         let parent = to.parent().unwrap_or(&to);
         for directory in [parent.parent().unwrap_or(parent), parent] {
-            self.directory.create_read_only_directory(directory)?;
+            DataDir::create_read_only_directory(directory)?;
         }
         fs::rename(from, &to).map_err(|source| SharedError::at(&to, source))?;
         Ok(sync_directory(parent)?)
