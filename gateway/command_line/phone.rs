@@ -129,7 +129,8 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
             args.common.print(&menu, |out| text::menu(out, &menu))
         }
         Command::Prune(args) => {
-            let pruned = prune(&args.common.load()?, args.older_than_days, args.dry_run).map_err(pull_failure)?;
+            let pruned = prune(&args.common.load()?, args.older_than_days, args.dry_run)
+                .map_err(|error| pull_failure(&error))?;
             args.common.print(&pruned, |out| text::pruned(out, &pruned))
         }
     }
@@ -163,7 +164,7 @@ fn run_pull(args: &PullArgs) -> Result<(), Failure> {
     let options = PullOptions { limit: args.limit_rate, accept: args.accept };
     let outcome = runtime()?.block_on(async {
         let stop = stop_on_signals()?;
-        pull(&config, options, &stop, &|event| progress.tell(&event)).await.map_err(pull_failure)
+        pull(&config, options, &stop, &|event| progress.tell(&event)).await.map_err(|error| pull_failure(&error))
     });
     progress.finish();
     let report = outcome?;
@@ -196,8 +197,9 @@ fn run_verify(args: &VerifyArgs) -> Result<(), Failure> {
     let config = args.common.load()?;
     let progress = Progress::new(args.common.json);
     let options = VerifyOptions { quick: args.quick, offline: args.offline, repair: args.repair };
-    let outcome = runtime()?
-        .block_on(async { verify(&config, options, &|event| progress.tell(&event)).await.map_err(pull_failure) });
+    let outcome = runtime()?.block_on(async {
+        verify(&config, options, &|event| progress.tell(&event)).await.map_err(|error| pull_failure(&error))
+    });
     progress.finish();
     let verified = outcome?;
     args.common.print(&Done { event: "verified", result: &verified }, |out| text::verified(out, &verified))?;
@@ -232,7 +234,7 @@ fn stop_on_signals() -> Result<Stop, Failure> {
     Ok(stop)
 }
 
-fn pull_failure(error: PullError) -> Failure {
+fn pull_failure(error: &PullError) -> Failure {
     if error.is_passing() {
         Failure::Later(error.to_string())
     } else if error.is_configuration() {

@@ -16,7 +16,7 @@ async fn the_first_pull_brings_the_whole_site_and_proves_it() {
     let report = phone.pull();
     assert_eq!(report["waiting"], 0);
     assert_eq!(report["shown"], report["count"]);
-    assert_eq!(phone.value::<i64>("SELECT count(*) FROM phone_program"), ALL_PROGRAMS as i64);
+    assert_eq!(phone.value::<u32>("SELECT count(*) FROM phone_program"), ALL_PROGRAMS);
     let verified = phone.verify(&[]);
     assert_eq!(verified["gateway_agrees"], true);
     assert_eq!(verified["files"], phone.audio().len());
@@ -99,7 +99,7 @@ async fn a_gateway_that_lost_everything_does_not_empty_the_phones() {
     let held = phone.run(&["pull"]);
     assert_eq!(held.code(), 75, "{held}");
     assert!(held.err().contains("audiospread pull --accept"), "{held}");
-    assert_eq!(phone.value::<i64>("SELECT count(*) FROM phone_program"), ALL_PROGRAMS as i64);
+    assert_eq!(phone.value::<u32>("SELECT count(*) FROM phone_program"), ALL_PROGRAMS);
     phone.verify(&["--offline"]);
     let accepted = phone.run(&["pull", "--accept"]);
     assert_eq!(accepted.code(), 0, "{accepted}");
