@@ -1,6 +1,6 @@
 //! The gateway as a process of its own, for a site.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -32,7 +32,7 @@ if [ -n "$directory" ]; then rm -rf "$directory"; fi
 "#;
 
 /// The programs of the fixture's site.
-pub(crate) const ALL_PROGRAMS: usize = 60;
+pub(crate) const ALL_PROGRAMS: u32 = 60;
 
 /// May do everything.
 pub(crate) const EVERYTHING: &str = "everything-0123456789_ABCDEFGHIJKLMNOPQRSTUV";
@@ -47,7 +47,7 @@ impl Gateway {
         static SHARED: OnceCell<(DrupalSite, Gateway)> = OnceCell::const_new();
         SHARED
             .get_or_init(|| async {
-                let site = DrupalSite::new().build().await;
+                let site = DrupalSite::new().configure("[feed]\nsnapshot_seconds = 1").build().await;
                 let gateway = Self::start(&site, ALL_PROGRAMS, site.directory().as_str());
                 (site, gateway)
             })
@@ -55,11 +55,11 @@ impl Gateway {
     }
 
     /// Starts the gateway of a site, and waits until all that the site has is published.
-    pub(crate) fn of(site: &DrupalSite, programs: usize) -> Self {
+    pub(crate) fn of(site: &DrupalSite, programs: u32) -> Self {
         Self::start(site, programs, "")
     }
 
-    fn start(site: &DrupalSite, programs: usize, remove: &str) -> Self {
+    fn start(site: &DrupalSite, programs: u32, remove: &str) -> Self {
         // A port that was free a moment ago: the configuration wants to know it before.
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         write_tokens(site);
@@ -81,15 +81,11 @@ impl Gateway {
         gateway
     }
 
-    pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.address)
-    }
-
     /// Waits until so many programs are published, by this gateway's own feed.
-    fn wait_for(&self, programs: usize, site: &DrupalSite) {
+    fn wait_for(&self, programs: u32, site: &DrupalSite) {
         let patience = Instant::now() + Duration::from_secs(120);
         loop {
-            if self.published(site) >= programs {
+            if TcpStream::connect(self.address).is_ok() && Self::published(site) >= programs as usize {
                 return;
             }
             let log = || fs::read_to_string(site.directory().join("gateway.log")).unwrap_or_default();
@@ -98,14 +94,14 @@ impl Gateway {
         }
     }
 
-    /// How many programs the gateway publishes now.
-    pub(crate) fn published(&self, site: &DrupalSite) -> usize {
+    /// How many programs the gateway of a site publishes now.
+    fn published(site: &DrupalSite) -> usize {
         let path = site.directory().join("served.toml");
         let listed = Command::new(env!("CARGO_BIN_EXE_audiospread"))
             .args(["feed", "--kind", "program", "--json", "--config", path.as_str()])
             .output()
             .unwrap();
-        listed.stdout.iter().filter(|byte| **byte == b'\n').count()
+        String::from_utf8_lossy(&listed.stdout).lines().count()
     }
 }
 
@@ -123,11 +119,11 @@ fn write_tokens(site: &DrupalSite) {
         ("without-subscribers", WITHOUT_SUBSCRIBERS, r#""feed", "blobs""#),
         ("without-feed", WITHOUT_FEED, r#""blobs""#),
     ];
-    let text: String = tokens
+    let text: Vec<String> = tokens
         .iter()
         .map(|(name, token, scopes)| {
             format!("[[token]]\nname = \"{name}\"\nsha256 = \"{}\"\nscopes = [{scopes}]\n", Token::hash(token))
         })
         .collect();
-    fs::write(site.directory().join("tokens.toml"), text).unwrap();
+    fs::write(site.directory().join("tokens.toml"), text.concat()).unwrap();
 }

@@ -93,7 +93,7 @@ impl Place {
 
 fn take(mirror: &mut Mirror, request: Request, answer: &[u8]) -> Result<Applied, IncomingError> {
     let (_stopper, stop) = Stopper::new();
-    mirror.take_over(request, answer, &stop)
+    mirror.take_over(request, Removal::Little, answer, &stop)
 }
 
 /// Takes what changed since the mirror's cursor, or all of it.
@@ -376,6 +376,31 @@ fn what_a_snapshot_does_not_name_is_gone_and_remembered() {
     assert_eq!((applied.put, applied.deleted, applied.count), (0, 1, 1));
     assert_eq!(ids(&mirror, "SELECT id FROM phone_program"), "6");
     assert_eq!(ids(&mirror, "SELECT reason FROM phone_gone"), "deleted");
+}
+
+#[test]
+fn a_snapshot_that_would_empty_the_phones_is_not_believed_at_once() {
+    let place = Place::new();
+    let entities: Vec<_> = (1..=40).map(|id| (nth(Kind::Program, id), program(id, &[2], 0, None, "en"))).collect();
+    let (mut mirror, feed) = mirror_of(&place, &entities);
+    let before = contents(&mirror);
+    let mut half = feed.clone();
+    for id in 1..=21 {
+        half.set(nth(Kind::Program, id), None);
+    }
+    for lost in [&half, &Feed::default()] {
+        let outcome = take(&mut mirror, Request::Snapshot, &lost.answer(None));
+        assert!(matches!(outcome, Err(IncomingError::TakesMuch { .. })), "{outcome:?}");
+        assert_eq!(contents(&mirror), before);
+    }
+    let (_stopper, stop) = Stopper::new();
+    mirror.take_over(Request::Snapshot, Removal::Any, half.answer(None).as_slice(), &stop).unwrap();
+    assert_eq!(ids(&mirror, "SELECT count(*) FROM phone_program"), "19");
+    // A deletion that the gateway itself names is one.
+    let mut gone = half.clone();
+    (22..=40).for_each(|id| gone.set(nth(Kind::Program, id), None));
+    follow(&mut mirror, &gone);
+    assert_eq!(ids(&mirror, "SELECT count(*) FROM phone_program"), "0");
 }
 
 #[test]
