@@ -6,6 +6,7 @@
     reason = "a test that cannot go on says so and stops"
 )]
 
+mod agent;
 mod blobs;
 mod catalogue;
 mod drupal;

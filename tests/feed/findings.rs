@@ -23,28 +23,28 @@ async fn findings_are_replaced_with_their_owner_and_listed_by_weight() {
     // What editors type may be long.
     let prompt = finding("prompt_twice", Severity::Warning, Subject::Prompt(format!("home/{}@fr", "é".repeat(1000))));
     let term = finding("empty_category", Severity::Warning, Subject::Term(3));
-    let owned = |owner: &str, findings: &[&Finding]| -> Vec<(String, Finding)> {
-        findings.iter().map(|finding| (owner.to_owned(), (*finding).clone())).collect()
+    let owned = |owner: &str, findings: &[&Finding]| {
+        (owner.to_owned(), findings.iter().map(|finding| (*finding).clone()).collect())
     };
-    let put_all = [
+    let all = FindingChanges::from([
         owned("program 7", &[&pending, &masked]),
         owned("program 10", &[&ten]),
         owned("program 2", &[&two]),
         owned("site", &[&site]),
-        owned("prompt home/welcome@fr", &[&prompt]),
+        owned("prompt", &[&prompt]),
         owned("category 3", &[&term]),
-    ];
-    store.update_findings(&FindingChanges { gone: vec![], put: put_all.concat() }).await.unwrap();
+    ]);
+    store.update_findings(&all).await.unwrap();
     assert_eq!(
         store.findings().await.unwrap(),
         [&two, &ten, &site, &term, &masked, &prompt, &pending].map(Clone::clone)
     );
 
     let changes =
-        FindingChanges { gone: vec!["program 7".into(), "nobody".into()], put: owned("program 7", &[&masked]) };
+        FindingChanges::from([owned("program 7", &[&masked]), owned("nobody", &[]), owned("category 3", &[])]);
     store.update_findings(&changes).await.unwrap();
-    assert_eq!(store.findings().await.unwrap(), [two, ten, site, term, masked, prompt]);
-    assert_eq!(store.finding_owners().await.unwrap().len(), 6);
+    assert_eq!(store.findings().await.unwrap(), [two, ten, site, masked, prompt]);
+    assert_eq!(store.finding_owners().await.unwrap().len(), 5);
 }
 
 #[tokio::test]
@@ -53,7 +53,7 @@ async fn findings_go_with_their_commit_and_make_no_version_by_themselves() {
     let store = database.store().await;
     let published = store.load().await.unwrap();
     let findings =
-        FindingChanges { gone: vec![], put: vec![("a".into(), finding("no_body", Severity::Error, Subject::Node(1)))] };
+        FindingChanges::from([("a".to_owned(), vec![finding("no_body", Severity::Error, Subject::Node(1))])]);
     let late = published.clone();
     let Commit::Done(published) = store.commit(published, vec![], &findings).await.unwrap() else { panic!("lost") };
     assert_eq!(published.head.version, 0);

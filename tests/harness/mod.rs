@@ -2,7 +2,10 @@
 
 mod drupal_site;
 pub(crate) mod editor;
+pub(crate) mod gateway;
 mod mariadb;
+pub(crate) mod phone;
+pub(crate) mod proxy;
 
 pub(crate) use drupal_site::{DrupalSite, Engine};
 pub(crate) use mariadb::Mariadb;

@@ -6,6 +6,7 @@ mod contract;
 mod feed;
 mod following;
 mod operation;
+mod page;
 mod problems;
 mod shutdown;
 

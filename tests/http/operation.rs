@@ -27,10 +27,10 @@ async fn a_refresh_is_accepted_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn findings_are_listed_the_severest_first() {
     let gateway = Gateway::start().await;
-    let put = [(Severity::Info, Subject::Site), (Severity::Error, Subject::Node(330))].map(|(severity, subject)| {
-        (String::from("owner"), Finding::new("no_category", severity, subject, "Give it a category."))
-    });
-    gateway.store.update_findings(&FindingChanges { gone: Vec::new(), put: put.into() }).await.unwrap();
+    let findings = [(Severity::Info, Subject::Site), (Severity::Error, Subject::Node(330))]
+        .map(|(severity, subject)| Finding::new("no_category", severity, subject, "Give it a category."));
+    let changes = FindingChanges::from([(String::from("owner"), findings.to_vec())]);
+    gateway.store.update_findings(&changes).await.unwrap();
     let findings: Value = gateway.get("/v1/findings").send().await.unwrap().json().await.unwrap();
     assert_eq!(
         findings,

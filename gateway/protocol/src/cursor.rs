@@ -50,8 +50,7 @@ pub struct CursorError;
 impl Cursor {
     /// The cursor at `version`, where the reader's state has the digest `digest`.
     pub fn new(epoch: Epoch, version: Version, digest: &Sha256Digest) -> Self {
-        let [a, b, c, d, e, f, g, h, ..] = digest.0;
-        Self { epoch, version, check: u64::from_be_bytes([a, b, c, d, e, f, g, h]) }
+        Self { epoch, version, check: u64::from_be_bytes(std::array::from_fn(|place| digest.0[place])) }
     }
 }
 

@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     fn key(number: u32) -> EntityKey {
-        EntityKey::numbered(if number % 3 == 0 { Kind::Subscriber } else { Kind::Program }, number)
+        EntityKey::numbered(if number.is_multiple_of(3) { Kind::Subscriber } else { Kind::Program }, number)
     }
 
     #[test]
@@ -168,14 +168,13 @@ mod tests {
             let (mut tree, mut plain) = (Tree::new(), BTreeMap::new());
             for (number, value) in steps {
                 let key = key(number);
-                match value {
-                    Some(value) => {
-                        let leaf = leaf_hash(&key, &[value]);
-                        prop_assert_eq!(tree.insert(key.clone(), leaf), plain.insert(key, leaf));
-                    }
-                    None => prop_assert_eq!(tree.remove(&key), plain.remove(&key)),
+                if let Some(value) = value {
+                    let leaf = leaf_hash(&key, &[value]);
+                    prop_assert_eq!(tree.insert(key.clone(), leaf), plain.insert(key, leaf));
+                } else {
+                    prop_assert_eq!(tree.remove(&key), plain.remove(&key));
                 }
-                tree.digest(number % 2 == 0);
+                tree.digest(number.is_multiple_of(2));
             }
             for with_subscribers in [true, false] {
                 let mut fresh = Tree::new();

@@ -48,7 +48,7 @@ impl Catalogue<'_> {
             (Kind::Program, Some(nid)) => BTreeSet::from([nid]),
             (Kind::Subscriber, Some(nid)) => {
                 let sharers = self.site.subscribers.get(&nid).into_iter().flat_map(|own| self.sharers(own));
-                sharers.chain([nid]).chain(self.last_saved.subscribers.iter().copied()).collect()
+                sharers.take(SAVES_AT_ONCE).chain([nid]).chain(self.last_saved.subscribers.iter().copied()).collect()
             }
             (Kind::Category, Some(tid)) => {
                 let tagged = self.sounds.get(&tid).into_iter().flatten();

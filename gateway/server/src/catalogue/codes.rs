@@ -53,6 +53,19 @@ codes! {
     BAD_SETTING = "bad_setting": "Warning: a value of the phone's settings makes no sense, and is ignored.";
     KEY_CONFLICT = "key_conflict": "Warning: two actions want the same key.";
     UNKNOWN_HOME_CATEGORY = "unknown_home_category": "Warning: the home menu names a category that does not exist.";
+    // Reading Drupal.
+    TABLE_MISSING = "table_missing": "Warning: a table that should be there is not, or may not be read; it counts as empty.";
+    FIELD_MISSING = "field_missing": "Warning: no field of the site has a configured name.";
+    FIELD_UNSUPPORTED = "field_unsupported": "Warning: a configured field is of a type that cannot mean what it should.";
+    FIELD_UNREADABLE = "field_unreadable": "Warning: CCK's entry of a field cannot be read; its values count as empty.";
+    VARIABLE_UNREADABLE = "variable_unreadable": "Warning: a variable of Drupal's cannot be read; its default counts.";
+    VOCABULARY_AMBIGUOUS = "vocabulary_ambiguous": "Warning: several vocabularies have the configured name.";
+    BAD_ENCODING = "bad_encoding": "Warning: a text holds bytes that are no UTF-8.";
+    STRANGE_VALUE = "strange_value": "Warning: a value is not of the type that its column should have.";
+    // Files and packs.
+    CORRUPT_BLOB = "corrupt_blob": "Error: a blob's bytes are not those that its name says.";
+    UNREADABLE_FILE = "unreadable_file": "Error: a file of Drupal's may not be read by the gateway.";
+    PACK_SOUND_UNUSABLE = "pack_sound_unusable": "Warning: a sound of a language pack is no audio, or cannot be read.";
     // Refreshes.
     HELD = "held": "Error: a reading that would remove much from the phones waits for somebody to look at it.";
 }

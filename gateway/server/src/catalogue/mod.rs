@@ -43,6 +43,7 @@ use behind::LastSaved;
 use outline::Outline;
 use settings::SettledSettings;
 use site::{AudioIndex, Language, Nid, Node, Site, Tid};
+use subscriber::Holders;
 
 /// A site as the rules see it: its rows, and small indices of all but the programs.
 ///
@@ -58,8 +59,8 @@ pub struct Catalogue<'a> {
     sounds: HashMap<Tid, Vec<Nid>>,
     /// The nodes of each prompt, ascending, unpublished ones and all languages included.
     prompts: BTreeMap<PromptName, Vec<Nid>>,
-    /// The published subscribers that have each number, ascending.
-    owners: HashMap<PhoneNumber, Vec<Nid>>,
+    /// The published subscribers that have each number.
+    holders: HashMap<PhoneNumber, Holders>,
     /// Whether a node of each kind was seen half saved.
     saving: Saving,
     last_saved: LastSaved,
@@ -85,7 +86,7 @@ impl<'a> Catalogue<'a> {
         };
         let sounds = category::sounds_by_term(site);
         let prompts = prompt::prompts_by_name(site, &outline);
-        let owners = subscriber::owners_by_number(site, rules);
+        let holders = subscriber::holders_by_number(site, rules);
         Self {
             site,
             audio,
@@ -95,7 +96,7 @@ impl<'a> Catalogue<'a> {
             settings,
             sounds,
             prompts,
-            owners,
+            holders,
             saving,
             last_saved: LastSaved::of(site),
         }

@@ -8,21 +8,42 @@ use super::draft::{Draft, Drafting, Wait};
 use super::site::{Nid, Site, SubscriberNode};
 use super::{Catalogue, Rules, Severity, Subject, codes};
 
-/// The published subscribers that have each number, ascending.
-pub(super) fn owners_by_number(site: &Site, rules: &Rules) -> HashMap<PhoneNumber, Vec<Nid>> {
-    let mut owners: HashMap<PhoneNumber, Vec<Nid>> = HashMap::new();
+/// The published subscribers that have one number.
+#[derive(Default)]
+pub(super) struct Holders {
+    /// Ascending.
+    nids: Vec<Nid>,
+    /// Whether one of them is premium, and one standard.
+    plans: [bool; 2],
+}
+
+impl Holders {
+    fn plans_differ(&self) -> bool {
+        self.plans == [true, true]
+    }
+
+    /// Those who have the number as well, the first of them only: a number like 000000 may be that of everybody.
+    fn first_others(&self, nid: Nid) -> impl Iterator<Item = Nid> {
+        const SHOWN: usize = 3;
+        self.nids.iter().copied().filter(move |&other| other != nid).take(SHOWN)
+    }
+}
+
+/// The published subscribers that have each number.
+pub(super) fn holders_by_number(site: &Site, rules: &Rules) -> HashMap<PhoneNumber, Holders> {
+    let mut holders: HashMap<PhoneNumber, Holders> = HashMap::new();
     for (&nid, subscriber) in site.subscribers.iter().filter(|(_, subscriber)| subscriber.node.published) {
         for typed in &subscriber.numbers {
             if let Some(number) = rules.numbers.e164(typed) {
-                owners.entry(number).or_default().push(nid);
+                let held = holders.entry(number).or_default();
+                held.plans[usize::from(plan(subscriber).0 == Plan::Standard)] = true;
+                if held.nids.last() != Some(&nid) {
+                    held.nids.push(nid);
+                }
             }
         }
     }
-    for nids in owners.values_mut() {
-        nids.sort_unstable();
-        nids.dedup();
-    }
-    owners
+    holders
 }
 
 fn warn(drafting: &mut Drafting, nid: Nid, code: &'static str, message: String) {
@@ -112,23 +133,24 @@ impl Catalogue<'_> {
                 );
                 warn(drafting, nid, codes::NUMBER_DOUBTFUL, message);
             }
-            let owners = self.owners.get(&number).map_or(&[][..], Vec::as_slice);
-            let others: Vec<Nid> = owners.iter().copied().filter(|&other| other != nid).collect();
+            let Some(holders) = self.holders.get(&number) else { continue };
+            let others: Vec<Nid> = holders.first_others(nid).collect();
             for (other, subscriber) in others.iter().filter_map(|other| self.site.subscribers.get_key_value(other)) {
                 drafting.node(*other, &subscriber.node);
             }
             let is_mine = others.first().is_none_or(|&other| nid < other);
             if !others.is_empty() {
                 let names: Vec<String> = others.iter().map(Nid::to_string).collect();
+                let more = if holders.nids.len() > names.len() + 1 { " and others" } else { "" };
                 let whose = if is_mine { "this one" } else { "the one with the lowest number of a node" };
                 let message = format!(
-                    "Number {ordinal} is that of the subscribers of the nodes {} as well, and counts for {whose}: leave it with one of them.",
+                    "Number {ordinal} is also that of the subscribers of the nodes {}{more}, and counts for {whose}: leave it with one of them.",
                     names.join(", ")
                 );
                 warn(drafting, nid, codes::NUMBER_SHARED, message);
             }
             if is_mine {
-                differs |= others.iter().any(|&other| self.plan_of(other) != *plan);
+                differs |= holders.plans_differ();
                 if !numbers.contains(&number) {
                     numbers.push(number);
                 }
@@ -140,14 +162,10 @@ impl Catalogue<'_> {
         numbers
     }
 
-    fn plan_of(&self, nid: Nid) -> Plan {
-        self.site.subscribers.get(&nid).map_or(Plan::Standard, |subscriber| plan(subscriber).0)
-    }
-
     /// The published subscribers that have a number in common with this one.
     pub(super) fn sharers(&self, subscriber: &SubscriberNode) -> impl Iterator<Item = Nid> {
         let numbers = subscriber.numbers.iter().filter_map(|typed| self.rules.numbers.e164(typed));
-        numbers.filter_map(|number| self.owners.get(&number)).flatten().copied()
+        numbers.filter_map(|number| self.holders.get(&number)).flat_map(|holders| holders.nids.iter().copied())
     }
 }
 
@@ -198,6 +216,18 @@ mod tests {
         sample.subscriber(306, "premium", &["+221775550113"]).node.published = false;
         assert_eq!(draft(&sample, 307).value()["numbers"], json!(["+221775550113"]));
         assert_eq!(draft(&sample, 306).outcome, Outcome::Absent(DeleteReason::Unpublished));
+    }
+
+    #[test]
+    fn a_number_that_everybody_has_is_told_briefly() {
+        let mut sample = Sample::new();
+        for nid in 1..=500 {
+            sample.subscriber(nid, if nid == 500 { "standard" } else { "premium" }, &["0123 456"]);
+        }
+        assert_eq!(draft(&sample, 1).value()["plan"], "standard");
+        let last = draft(&sample, 500);
+        assert_eq!(last.outcome, Outcome::Absent(DeleteReason::NoNumber));
+        assert!(last.findings.iter().all(|finding| finding.message.len() < 200), "{last:?}");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Findings in the database: by owner, replaced with it.
 
+use std::collections::BTreeMap;
+
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row, Value, from_row_opt};
 
@@ -11,24 +13,13 @@ use crate::catalogue::{Finding, Severity, Subject};
 /// Rows of one statement.
 const ROWS: usize = 500;
 
-/// Which findings come and go. An owner is whatever a finding is derived from, such as an entity: it names the findings that are
-/// replaced together, in at most 255 bytes.
-#[derive(Clone, Debug, Default)]
-pub struct FindingChanges {
-    /// The owners of which all findings go; to replace an owner's findings, name it here and put the new ones.
-    pub gone: Vec<String>,
-    /// The findings that come, with their owners.
-    pub put: Vec<(String, Finding)>,
-}
-
-impl FindingChanges {
-    pub(super) const fn is_empty(&self) -> bool {
-        self.gone.is_empty() && self.put.is_empty()
-    }
-}
+/// The findings that owners have from now on, instead of those they had; an owner with an empty list has none any more.
+///
+/// An owner is whatever findings are derived from, such as an entity: it names, in at most 255 bytes, those that are replaced together.
+pub type FindingChanges = BTreeMap<String, Vec<Finding>>;
 
 impl Store {
-    /// Replaces findings, whatever the head.
+    /// Replaces the findings of these owners, whatever the head.
     ///
     /// # Errors
     /// If the database cannot be written; then nothing changed.
@@ -71,11 +62,14 @@ impl Store {
 }
 
 pub(super) async fn write_findings(conn: &mut Conn, changes: &FindingChanges) -> Result<(), mysql_async::Error> {
-    for owners in changes.gone.chunks(ROWS) {
+    let owners: Vec<&String> = changes.keys().collect();
+    for owners in owners.chunks(ROWS) {
         let delete = format!("DELETE FROM feed_finding WHERE owner IN ({})", placeholders("?", owners.len()));
         conn.exec_drop(delete, owners.iter().map(|owner| Value::from(owner.as_bytes())).collect::<Vec<_>>()).await?;
     }
-    for findings in changes.put.chunks(ROWS) {
+    let owned: Vec<_> =
+        changes.iter().flat_map(|(owner, findings)| findings.iter().map(move |finding| (owner, finding))).collect();
+    for findings in owned.chunks(ROWS) {
         let insert = format!(
             "INSERT INTO feed_finding (owner, code, severity, subject_type, subject_id, message) VALUES {}",
             placeholders("(?,?,?,?,?,?)", findings.len())

@@ -39,7 +39,7 @@ pub struct Hold {
 
 /// Whether to hold a refresh that would remove `removed` of the `total` entities of a kind: more than 20 %, and more than 20.
 pub const fn would_hold(removed: u64, total: u64) -> bool {
-    removed > 20 && removed.saturating_mul(5) > total
+    removed > 20 && removed > total / 5
 }
 
 impl Hold {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actix_web::body::SizedStream;
-use actix_web::http::header::{self, HeaderMap};
+use actix_web::http::header;
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use audiospread_protocol::{
@@ -56,6 +56,7 @@ pub(super) struct Asked {
 #[serde(untagged)]
 #[expect(
     dead_code,
+    clippy::large_enum_variant,
     reason = "it describes the lines; they are written and read by the protocol crate, whose values are bytes"
 )]
 pub(super) enum FeedLine {
@@ -239,21 +240,21 @@ fn described(status: StatusCode, encoding: Encoding) -> HttpResponseBuilder {
     answer
 }
 
-fn unless_known(headers: &HeaderMap, etag: &str, encoding: Encoding) -> Result<HttpResponseBuilder, HttpResponse> {
-    if has_already(headers, etag) {
-        return Err(described(StatusCode::NOT_MODIFIED, encoding).insert_header((header::ETAG, etag)).finish());
-    }
-    let mut answer = described(StatusCode::OK, encoding);
+/// The answer with this entity tag, without its lines; 304 where the client knows them.
+fn tagged(known: bool, etag: &str, encoding: Encoding) -> HttpResponseBuilder {
+    let status = if known { StatusCode::NOT_MODIFIED } else { StatusCode::OK };
+    let mut answer = described(status, encoding);
     answer.insert_header((header::ETAG, etag));
-    Ok(answer)
+    answer
 }
 
 /// The snapshot, in the encoding in which it lies on the disk, or decompressed on the way.
 fn whole(state: &State, snapshot: Snapshot, encoding: Encoding, request: &HttpRequest) -> HttpResponse {
-    let mut answer = match unless_known(request.headers(), &snapshot.etag, encoding) {
-        Ok(answer) => answer,
-        Err(not_modified) => return not_modified,
-    };
+    let known = has_already(request.headers(), &snapshot.etag);
+    let mut answer = tagged(known, &snapshot.etag, encoding);
+    if known {
+        return answer.finish();
+    }
     if request.method() == Method::HEAD {
         return answer.body(SizedStream::new(snapshot.size, futures_util::stream::empty::<std::io::Result<_>>()));
     }
@@ -276,14 +277,15 @@ async fn changes(
     request: &HttpRequest,
 ) -> Result<HttpResponse, Refusal> {
     let etag = format!("\"{since}..{}-{}\"", delta.end.cursor, name_of(encoding));
-    let mut answer = match unless_known(request.headers(), &etag, encoding) {
-        Ok(answer) => answer,
-        Err(not_modified) => return Ok(not_modified),
-    };
+    let known = has_already(request.headers(), &etag);
+    let mut answer = tagged(known, &etag, encoding);
+    if known {
+        return Ok(answer.finish());
+    }
     let encoder = Encoder::new(encoding).map_err(Refusal::fault)?;
     if let Body::Memory(lines) = delta.body {
-        let encoded = state.runtime.spawn_blocking(move || encoder.finished(&lines)).await.map_err(Refusal::fault)?;
-        return Ok(answer.body(encoded.map_err(Refusal::fault)?));
+        let bytes = state.runtime.spawn_blocking(move || encoder.finished(&lines)).await.map_err(Refusal::fault)?;
+        return Ok(answer.body(bytes.map_err(Refusal::fault)?));
     }
     if request.method() == Method::HEAD {
         return Ok(answer.streaming(futures_util::stream::empty::<std::io::Result<_>>()));

@@ -17,6 +17,7 @@ use crate::refresh;
 
 /// How the feed and the refreshing stand.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = GatewayStatus)]
 pub(super) struct Status {
     /// The feed's last version.
     version: u64,

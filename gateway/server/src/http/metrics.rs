@@ -38,11 +38,11 @@ impl Metrics {
     /// Takes a place among the waiting readers of a token; `None` when all of its places are taken.
     pub(crate) fn wait(&self, token: Sha256Digest) -> Option<Waiting> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let taken = waiting.entry(token).or_default();
-        if *taken >= MAX_WAITING {
+        let places = waiting.entry(token).or_default();
+        if *places >= MAX_WAITING {
             return None;
         }
-        *taken += 1;
+        *places += 1;
         Some(Waiting { token, waiting: Arc::clone(&self.waiting) })
     }
 
@@ -60,9 +60,9 @@ impl Metrics {
 impl Drop for Waiting {
     fn drop(&mut self) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(taken) = waiting.get_mut(&self.token) {
-            *taken -= 1;
-            if *taken == 0 {
+        if let Some(places) = waiting.get_mut(&self.token) {
+            *places -= 1;
+            if *places == 0 {
                 waiting.remove(&self.token);
             }
         }

@@ -84,7 +84,7 @@ impl State {
 
 /// A gateway that answers.
 pub struct Server {
-    server: actix_web::dev::Server,
+    answering: actix_web::dev::Server,
     handle: ServerHandle,
     stopping: CancellationToken,
 }
@@ -112,7 +112,7 @@ pub fn serve(state: State, listener: TcpListener) -> io::Result<Server> {
     .disable_signals()
     .listen(listener)?
     .run();
-    Ok(Server { handle: server.handle(), server, stopping })
+    Ok(Server { handle: server.handle(), answering: server, stopping })
 }
 
 impl std::fmt::Debug for Server {
@@ -127,13 +127,13 @@ impl Server {
     /// # Errors
     /// If answering fails as a whole.
     pub async fn run_until(self, stop: impl Future<Output = ()>) -> io::Result<()> {
-        let Self { mut server, handle, stopping } = self;
+        let Self { mut answering, handle, stopping } = self;
         tokio::select! {
-            ended = &mut server => return ended,
+            ended = &mut answering => return ended,
             () = stop => {}
         }
         stopping.cancel();
-        let ((), ended) = tokio::join!(handle.stop(true), server);
+        let ((), ended) = tokio::join!(handle.stop(true), answering);
         ended
     }
 }

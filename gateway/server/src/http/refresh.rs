@@ -22,8 +22,8 @@ const MAX_NODES: usize = 1000;
 pub(super) struct Wanted {
     /// The nodes, by `nid`; absent: everything.
     #[serde(default)]
-    #[schema(value_type = Option<Vec<u32>>, min_items = 1, max_items = 1000)]
-    nodes: Option<Vec<Nid>>,
+    #[schema(min_items = 1, max_items = 1000)]
+    nodes: Option<Vec<NodeNumber>>,
 }
 
 /// What will be read again.
@@ -33,8 +33,30 @@ pub(super) struct Accepted {
     /// Whether everything is read; otherwise the nodes alone, and what hangs on them.
     whole: bool,
     /// The nodes, by `nid`, in ascending order.
-    #[schema(value_type = Vec<u32>)]
+    #[schema(value_type = Vec<NodeNumber>)]
     nodes: Vec<Nid>,
+}
+
+/// The `nid` of a node.
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[serde(try_from = "serde_json::Number")]
+#[schema(value_type = u64, maximum = 4_294_967_295_u64)]
+struct NodeNumber(Nid);
+
+/// The number is no `nid`.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} is not the number of a node")]
+struct NotOfANode(serde_json::Number);
+
+impl TryFrom<serde_json::Number> for NodeNumber {
+    type Error = NotOfANode;
+
+    fn try_from(number: serde_json::Number) -> Result<Self, NotOfANode> {
+        // To JSON, and to the writers of some languages, 171.0 is the same number as 171.
+        let text = number.to_string();
+        let whole = text.strip_suffix(".0").unwrap_or(&text);
+        whole.parse().map(Self).map_err(|_| NotOfANode(number))
+    }
 }
 
 /// Read Drupal again
@@ -80,7 +102,9 @@ fn scope_of(headers: &HeaderMap, body: &[u8]) -> Result<Scope, Refusal> {
     })?;
     match wanted.nodes {
         None => Ok(Scope::Whole),
-        Some(nodes) if (1..=MAX_NODES).contains(&nodes.len()) => Ok(Scope::Nodes(nodes.into_iter().collect())),
+        Some(nodes) if (1..=MAX_NODES).contains(&nodes.len()) => {
+            Ok(Scope::Nodes(nodes.into_iter().map(|NodeNumber(nid)| nid).collect()))
+        }
         Some(_) => Err(Refusal::new(
             ProblemCode::BadRequest,
             format!("`nodes` names 1 to {MAX_NODES} nodes; leave it out to have everything read."),
@@ -110,13 +134,23 @@ mod tests {
 
     #[test]
     fn nodes_are_named_once_each() {
-        assert_eq!(asked("application/json", "{\"nodes\":[9,171,9]}"), Ok(Scope::Nodes([9, 171].into())));
+        assert_eq!(asked("application/json", "{\"nodes\":[9,171.0,9]}"), Ok(Scope::Nodes([9, 171].into())));
     }
 
     #[test]
     fn what_is_not_of_the_form_is_refused() {
         let many = format!("{{\"nodes\":[{}1]}}", "1,".repeat(MAX_NODES));
-        for body in ["{\"nodes\":[]}", "{\"nodes\":[-1]}", "{\"nodes\":171}", "{\"node\":[1]}", "[", "7", &many] {
+        for body in [
+            "{\"nodes\":[]}",
+            "{\"nodes\":[-1]}",
+            "{\"nodes\":[1.5]}",
+            "{\"nodes\":[4294967296]}",
+            "{\"nodes\":171}",
+            "{\"node\":[1]}",
+            "[",
+            "7",
+            &many,
+        ] {
             assert_eq!(asked("application/json", body), Err(400), "{body}");
         }
         assert_eq!(asked("text/plain", "{}"), Err(415));

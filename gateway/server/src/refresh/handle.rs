@@ -34,6 +34,7 @@ impl Scope {
 
 /// How the refreshing stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = RefreshStatus)]
 pub struct Status {
     /// Whether a catalogue was loaded since the gateway started.
     pub loaded: bool,

@@ -13,42 +13,24 @@ pub(super) struct Ledger {
     stale: BTreeSet<String>,
 }
 
-/// What has to be told anew: the owners of whom something else is to be said than before, and what.
-///
-/// An owner that is noted several times within a refresh is told once, as it was noted last.
-#[derive(Debug, Default)]
-pub(super) struct News(BTreeMap<String, Vec<Finding>>);
-
-impl News {
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The same for the feed's database; nothing is left.
-    pub(super) fn take(&mut self) -> FindingChanges {
-        let news = std::mem::take(&mut self.0);
-        let gone = news.keys().cloned().collect();
-        let put = news
-            .into_iter()
-            .flat_map(|(owner, findings)| findings.into_iter().map(move |finding| (owner.clone(), finding)));
-        FindingChanges { put: put.collect(), gone }
-    }
-}
-
 impl Ledger {
     /// A ledger beside a database in which these owners have findings.
     pub(super) fn beside(owners: Vec<String>) -> Self {
         Self { told: BTreeMap::new(), stale: owners.into_iter().collect() }
     }
 
-    /// Notes the findings of these owners, and adds to `news` what changed; owners without findings are noted as such.
-    pub(super) fn note(&mut self, current: impl IntoIterator<Item = (String, Vec<Finding>)>, news: &mut News) {
+    /// Notes the findings of these owners, and says what changed; owners without findings are noted as such.
+    pub(super) fn note(
+        &mut self,
+        current: impl IntoIterator<Item = (String, Vec<Finding>)>,
+        changes: &mut FindingChanges,
+    ) {
         for (owner, findings) in current {
             let known = self.told.get(&owner).map_or(&[][..], Vec::as_slice);
             if !self.stale.remove(&owner) && known == findings {
                 continue;
             }
-            news.0.insert(owner.clone(), findings.clone());
+            changes.insert(owner.clone(), findings.clone());
             if findings.is_empty() {
                 self.told.remove(&owner);
             } else {
@@ -58,10 +40,10 @@ impl Ledger {
     }
 
     /// Notes the findings of all owners: whoever is not among them has none any more.
-    pub(super) fn note_all(&mut self, current: BTreeMap<String, Vec<Finding>>, news: &mut News) {
+    pub(super) fn note_all(&mut self, current: BTreeMap<String, Vec<Finding>>, changes: &mut FindingChanges) {
         let silent: BTreeSet<String> =
             self.told.keys().chain(&self.stale).filter(|owner| !current.contains_key(*owner)).cloned().collect();
-        self.note(current.into_iter().chain(silent.into_iter().map(|owner| (owner, Vec::new()))), news);
+        self.note(current.into_iter().chain(silent.into_iter().map(|owner| (owner, Vec::new()))), changes);
     }
 }
 
@@ -75,40 +57,40 @@ mod tests {
     }
 
     fn of_all(ledger: &mut Ledger, current: BTreeMap<String, Vec<Finding>>) -> FindingChanges {
-        let mut news = News::default();
-        ledger.note_all(current, &mut news);
-        news.take()
+        let mut changes = FindingChanges::default();
+        ledger.note_all(current, &mut changes);
+        changes
     }
 
     #[test]
     fn only_what_changed_is_told_again() {
         let mut ledger = Ledger::default();
         let two = BTreeMap::from([1, 2].map(|nid| (format!("program {nid}"), vec![finding(nid)])));
-        assert_eq!(of_all(&mut ledger, two.clone()).put.len(), 2);
-        assert!(of_all(&mut ledger, two).gone.is_empty());
+        assert_eq!(of_all(&mut ledger, two.clone()).len(), 2);
+        assert!(of_all(&mut ledger, two).is_empty());
 
-        let mut news = News::default();
-        ledger.note([("program 3".to_owned(), vec![]), ("program 1".to_owned(), vec![])], &mut news);
-        let changes = news.take();
-        assert_eq!((changes.gone, changes.put), (vec!["program 1".to_owned()], vec![]));
+        let mut changes = FindingChanges::default();
+        ledger.note([("program 3".to_owned(), vec![]), ("program 1".to_owned(), vec![])], &mut changes);
+        assert_eq!(changes, FindingChanges::from([("program 1".to_owned(), vec![])]));
 
-        assert_eq!(of_all(&mut ledger, BTreeMap::new()).gone, ["program 2"]);
+        assert_eq!(of_all(&mut ledger, BTreeMap::new()), FindingChanges::from([("program 2".to_owned(), vec![])]));
     }
 
     #[test]
-    fn a_finding_that_comes_and_goes_within_one_refresh_is_not_told() {
-        let (mut ledger, mut news) = (Ledger::default(), News::default());
-        ledger.note([("program 1".to_owned(), vec![finding(1)])], &mut news);
-        ledger.note([("program 1".to_owned(), vec![])], &mut news);
-        assert_eq!(news.take().put, []);
+    fn what_is_noted_twice_before_it_is_told_is_told_as_it_was_last() {
+        let (mut ledger, mut changes) = (Ledger::default(), FindingChanges::default());
+        for findings in [vec![finding(1)], vec![finding(2)]] {
+            ledger.note([("program 1".to_owned(), findings)], &mut changes);
+        }
+        assert_eq!(changes, FindingChanges::from([("program 1".to_owned(), vec![finding(2)])]));
     }
 
     #[test]
     fn findings_of_an_earlier_run_do_not_stay() {
         let mut ledger = Ledger::beside(vec!["program 1".to_owned(), "program 2".to_owned()]);
         let changes = of_all(&mut ledger, BTreeMap::from([("program 1".to_owned(), vec![finding(1)])]));
-        assert_eq!(changes.gone, ["program 1", "program 2"]);
-        assert_eq!(changes.put.len(), 1);
-        assert!(of_all(&mut ledger, BTreeMap::from([("program 1".to_owned(), vec![finding(1)])])).gone.is_empty());
+        let now = [("program 1".to_owned(), vec![finding(1)]), ("program 2".to_owned(), vec![])];
+        assert_eq!(changes, FindingChanges::from(now));
+        assert!(of_all(&mut ledger, BTreeMap::from([("program 1".to_owned(), vec![finding(1)])])).is_empty());
     }
 }

@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 use audiospread_protocol::EntityKey;
 use tokio::sync::watch;
 use tokio::task::block_in_place;
+use uuid::Uuid;
 
 use super::compare::Candidate;
-use super::ledger::{Ledger, News};
+use super::ledger::Ledger;
 use super::memory::Memory;
 use super::{RefreshError, Scope};
 use crate::blobs::{Blobs, Progress};
@@ -20,7 +21,7 @@ use crate::catalogue::site::Nid;
 use crate::catalogue::{Affected, Finding, Packs, Rules, Severity, Subject};
 use crate::config::Config;
 use crate::drupal::Reader;
-use crate::feed::{Commit, Feed, Removals, would_hold};
+use crate::feed::{Commit, Feed, FindingChanges, Removals, would_hold};
 
 /// More nodes than this are read faster by reading everything.
 const MANY_NODES: usize = 5_000;
@@ -32,6 +33,8 @@ pub struct Refresher {
     blobs: Arc<Blobs>,
     settle: Duration,
     hold_for: Duration,
+    /// Names this gateway among several.
+    name: String,
     memory: Memory,
 }
 
@@ -40,8 +43,10 @@ pub struct Refresher {
 pub struct Report {
     /// What two readings did not agree on, or what the second one found new: to be looked at again.
     pub again: Option<Scope>,
-    /// The nodes of the entities that keep an old state for now.
-    pub waiting: BTreeSet<Nid>,
+    /// How many entities keep an old state for now.
+    pub waiting: usize,
+    /// The nodes of those whose save was seen half done.
+    pub saving: BTreeSet<Nid>,
     /// Whether a refresh is held because it would remove much.
     pub held: bool,
 }
@@ -68,12 +73,17 @@ impl Refresher {
     ) -> Self {
         let memory = Memory::new(blobs.index().clone(), rules, packs, pack_findings);
         let hold_for = Duration::from_secs(config.feed.hold_minutes * 60);
-        Self { reader, feed, blobs, settle: config.drupal.settle(), hold_for, memory }
+        Self { reader, feed, blobs, settle: config.drupal.settle(), hold_for, name: Uuid::new_v4().to_string(), memory }
     }
 
     /// Follows what is learnt about audio.
     pub(super) fn progress(&self) -> watch::Receiver<Progress> {
         self.blobs.index().watch()
+    }
+
+    /// Whether this gateway is the one that reads by the clock, for the next `interval`. The lease only saves work.
+    pub(super) async fn is_its_turn(&self, interval: Duration) -> Result<bool, RefreshError> {
+        Ok(self.feed.store().try_lease(&self.name, interval).await?)
     }
 
     /// The nodes of whose audio something was learnt since the last call.
@@ -104,37 +114,38 @@ impl Refresher {
         // A storage root that cannot be reached fails the refresh: it is never "all audio missing".
         self.blobs.check_storage(storage).await?;
         let read = started.elapsed();
-        let mut news = News::default();
-        let candidates = block_in_place(|| self.memory.compare(affected, &mut news))?;
+        let mut findings = FindingChanges::default();
+        let candidates = block_in_place(|| self.memory.compare(affected, &mut findings))?;
         let compared = started.elapsed();
         let mut report = Report::default();
         let mut changes = 0;
         if candidates.is_empty() {
-            self.let_go(&mut news).await?;
+            self.let_go(&mut findings).await?;
         } else {
             let behind = self.memory.nodes_behind(candidates.iter().map(|candidate| &candidate.key));
             tokio::time::sleep(self.settle).await;
             let affected = self.read(Scope::Nodes(behind)).await?;
-            let late = block_in_place(|| self.memory.compare(affected, &mut news))?;
+            let late = block_in_place(|| self.memory.compare(affected, &mut findings))?;
             let (agreed, unsettled) = block_in_place(|| self.memory.agreed(candidates))?;
             report.again = self.left_over(unsettled, late, &agreed);
-            match self.publish(agreed, &mut news).await? {
+            match self.publish(agreed, &mut findings).await? {
                 Publication::Done(count) => changes = count,
                 Publication::Held => report.held = true,
                 Publication::Lost => report.again = Some(Scope::Whole),
             }
         }
-        if !news.is_empty() {
-            self.feed.store().update_findings(&news.take()).await?;
+        if !findings.is_empty() {
+            self.feed.store().update_findings(&findings).await?;
         }
-        report.waiting = self.memory.nodes_behind(&self.memory.waiting);
+        report.waiting = self.memory.waiting.len();
+        report.saving = self.memory.saving_nodes();
         tracing::info!(
             refresh.kind = kind,
             refresh.read_ms = milliseconds(read),
-            refresh.draft_ms = milliseconds(compared - read),
+            refresh.draft_ms = milliseconds(compared.saturating_sub(read)),
             refresh.total_ms = milliseconds(started.elapsed()),
             refresh.changes = changes,
-            refresh.waiting = report.waiting.len(),
+            refresh.waiting = report.waiting,
             "refreshed"
         );
         Ok(report)
@@ -182,14 +193,18 @@ impl Refresher {
     }
 
     /// Commits the agreed changes, unless they remove much.
-    async fn publish(&mut self, agreed: Vec<EntityKey>, news: &mut News) -> Result<Publication, RefreshError> {
+    async fn publish(
+        &mut self,
+        agreed: Vec<EntityKey>,
+        findings: &mut FindingChanges,
+    ) -> Result<Publication, RefreshError> {
         let removals = block_in_place(|| self.memory.removals(&agreed))?;
-        if self.is_held(&removals, news).await? {
+        if self.is_held(&removals, findings).await? {
             return Ok(Publication::Held);
         }
         let count = agreed.len();
         let Some(published) = self.memory.published.take() else { return Err(RefreshError::NothingRead) };
-        let told = news.take();
+        let told = std::mem::take(findings);
         let changes = self.memory.changes(agreed)?;
         match self.feed.store().commit(published, changes, &told).await? {
             Commit::Done(published) => {
@@ -205,33 +220,33 @@ impl Refresher {
     }
 
     /// Whether these removals have to wait for somebody to look at them.
-    async fn is_held(&mut self, removals: &Removals, news: &mut News) -> Result<bool, RefreshError> {
+    async fn is_held(&mut self, removals: &Removals, findings: &mut FindingChanges) -> Result<bool, RefreshError> {
         let much: Removals = removals
             .iter()
             .filter(|(_, removal)| would_hold(removal.removed, removal.of))
             .map(|(kind, removal)| (*kind, *removal))
             .collect();
         if much.is_empty() {
-            self.let_go(news).await?;
+            self.let_go(findings).await?;
             return Ok(false);
         }
         let store = self.feed.store();
         if store.hold().await?.is_some_and(|hold| hold.lets_go(&much, self.hold_for)) {
-            self.let_go(news).await?;
+            self.let_go(findings).await?;
             return Ok(false);
         }
         store.set_hold(&much).await?;
-        self.memory.ledger.note([(HOLD.to_owned(), vec![hold_finding(&much)])], news);
+        self.memory.ledger.note([(HOLD.to_owned(), vec![hold_finding(&much)])], findings);
         tracing::warn!(?much, "held: this refresh would remove much; `audiospread feed --accept` lets it go on");
         Ok(true)
     }
 
     /// Nothing would be removed in numbers any more, or it may be.
-    async fn let_go(&mut self, news: &mut News) -> Result<(), RefreshError> {
+    async fn let_go(&mut self, findings: &mut FindingChanges) -> Result<(), RefreshError> {
         if self.feed.store().hold().await?.is_some() {
             self.feed.store().clear_hold().await?;
         }
-        self.memory.ledger.note([(HOLD.to_owned(), Vec::new())], news);
+        self.memory.ledger.note([(HOLD.to_owned(), Vec::new())], findings);
         Ok(())
     }
 }

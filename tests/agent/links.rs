@@ -1,0 +1,132 @@
+//! Links that break, slow down and lie: nothing is lost, nothing is believed, and the words say what to do.
+
+use std::time::{Duration, Instant};
+
+use super::phone_behind_a_link;
+use crate::harness::gateway::WITHOUT_FEED;
+use crate::harness::phone::Phone;
+use crate::harness::proxy::Fault;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_download_that_breaks_off_goes_on_where_it_was() {
+    let (phone, link) = phone_behind_a_link().await;
+    link.fail("/v1/blobs/", 40, Fault::CutAfter(1000));
+    let report = phone.pull();
+    assert_eq!(report["waiting"], 0);
+    let seen = link.take_seen();
+    let resumed = seen.iter().filter(|seen| seen.range.as_deref() == Some("bytes=1000-")).count();
+    assert!(resumed > 10, "{seen:?}");
+    phone.verify(&[]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_that_a_proxy_shortens_are_noticed() {
+    let (phone, link) = phone_behind_a_link().await;
+    link.fail("/v1/blobs/", 10, Fault::Shorten(1000));
+    link.fail("/v1/feed", 1, Fault::Shorten(700));
+    let ran = phone.run(&["pull", "--json"]);
+    assert_eq!(ran.code(), 0, "{ran}");
+    assert!(ran.lines().iter().any(|line| line["event"] == "warning"), "{ran}");
+    phone.verify(&[]);
+    // For ever: it says so.
+    let other = Phone::of(&link.url());
+    link.fail("/v1/feed", 100, Fault::Shorten(700));
+    let ran = other.run(&["pull"]);
+    assert_eq!(ran.code(), 75, "{ran}");
+    assert!(ran.err().contains("a proxy between here and the gateway"), "{ran}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_bytes_are_thrown_away_and_hold_nothing_else_back() {
+    let (phone, link) = phone_behind_a_link().await;
+    link.fail("/v1/blobs/", 1, Fault::Spoil);
+    let ran = phone.run(&["pull", "--json"]);
+    assert_eq!(ran.code(), 1, "{ran}");
+    assert!(ran.err().contains("wrong bytes"), "{ran}");
+    let report = ran.last_line();
+    assert!(report["waiting"].as_u64().unwrap() >= 1 && report["shown"].as_u64().unwrap() > 60, "{report}");
+    assert_eq!(phone.run(&["verify", "--offline"]).code(), 0, "what is shown is whole");
+    assert_eq!(phone.pull()["stored"], 1);
+    phone.verify(&[]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spoilt_feed_changes_nothing() {
+    let (phone, link) = phone_behind_a_link().await;
+    phone.pull();
+    let before: String = phone.value("SELECT cursor || pulled_at FROM (SELECT (SELECT value FROM meta WHERE name = 'cursor') AS cursor, pulled_at FROM phone_mirror)");
+    link.fail("/v1/feed", 100, Fault::Spoil);
+    let ran = phone.run(&["pull"]);
+    assert_eq!(ran.code(), 75, "{ran}");
+    let after: String = phone.value("SELECT cursor || pulled_at FROM (SELECT (SELECT value FROM meta WHERE name = 'cursor') AS cursor, pulled_at FROM phone_mirror)");
+    assert_eq!(before, after);
+    let status = phone.run(&["status", "--json"]).last_line();
+    assert!(status["failure"].as_str().unwrap().contains("does not come through whole"), "{status}");
+    link.heal();
+    phone.pull();
+    assert_eq!(phone.run(&["status", "--json"]).last_line()["failure"], serde_json::Value::Null);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_falls_silent_is_given_up_and_a_slow_one_is_not() {
+    let (phone, link) = phone_behind_a_link().await;
+    phone.configure(&link.url(), "idle_seconds = 2\n".replace("idle_seconds = 2\n", "").as_str());
+    link.fail("/v1/blobs/", 1, Fault::Stall);
+    // Slower than the time that a connection may be silent, but never silent.
+    link.fail("/v1/blobs/", 1, Fault::Throttle(1200));
+    let began = Instant::now();
+    phone.pull();
+    assert!(began.elapsed() > Duration::from_secs(5), "the silent one was waited for");
+    phone.verify(&[]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rate_is_kept_over_all_downloads_and_the_feed() {
+    let (phone, link) = phone_behind_a_link().await;
+    phone.pull();
+    let bytes: u64 = phone.audio().iter().map(|path| path.metadata().unwrap().len()).sum();
+    let other = Phone::of(&link.url());
+    let began = Instant::now();
+    let ran = other.run(&["pull", "--limit-rate", "200k", "--json"]);
+    let took = began.elapsed();
+    assert_eq!(ran.code(), 0, "{ran}");
+    let least = Duration::from_secs_f64(bytes as f64 / (200.0 * 1024.0) * 0.9);
+    assert!(took > least, "{bytes} bytes in {took:?}, expected more than {least:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_went_wrong_is_said_with_what_to_do_and_the_right_exit_code() {
+    let (phone, link) = phone_behind_a_link().await;
+    let says = |phone: &Phone, code: i32, words: &str| {
+        let ran = phone.run(&["pull"]);
+        assert_eq!(ran.code(), code, "{ran}");
+        assert!(ran.err().contains(words), "{words}: {ran}");
+    };
+    link.fail("/v1/feed", 1, Fault::Login);
+    says(&phone, 1, "does this network want a login first?");
+    link.fail("/v1/feed", 10, Fault::Drop);
+    says(&phone, 75, "the next pull");
+    link.heal();
+    phone.use_token("a-token-that-nobody-knows");
+    says(&phone, 2, "ask its administrator for a new one");
+    assert!(!phone.run(&["pull"]).err().contains("a-token-that-nobody-knows"));
+    phone.use_token(WITHOUT_FEED);
+    says(&phone, 2, "a token with the scopes feed and blobs");
+    phone.use_token("two words");
+    says(&phone, 2, "is the token and nothing else");
+    let away = Phone::of("http://127.0.0.1:9");
+    says(&away, 75, "callers go on hearing what is here");
+    let wrong = Phone::of(&format!("{}/not/here", link.url()));
+    says(&wrong, 1, "is the address right");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_wrong_is_told() {
+    let (phone, link) = phone_behind_a_link().await;
+    link.fail("/v1/feed", 1, Fault::Date("Wed, 02 Mar 2011 10:00:00 GMT"));
+    let ran = phone.run(&["pull", "--json"]);
+    assert_eq!(ran.code(), 0, "{ran}");
+    let warnings: Vec<_> = ran.lines().into_iter().filter(|line| line["event"] == "warning").collect();
+    assert_eq!(warnings.len(), 1, "{ran}");
+    assert!(warnings[0]["message"].as_str().unwrap().contains("clock is"), "{ran}");
+}

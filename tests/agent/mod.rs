@@ -1,0 +1,17 @@
+//! The phone server's side, by its real program, against a real gateway and over a link with faults.
+
+mod commands;
+mod killing;
+mod links;
+mod pulling;
+
+use crate::harness::gateway::Gateway;
+use crate::harness::phone::Phone;
+use crate::harness::proxy::Proxy;
+
+/// A phone server and the link to the shared gateway.
+async fn phone_behind_a_link() -> (Phone, Proxy) {
+    let (_, gateway) = Gateway::shared().await;
+    let link = Proxy::before(gateway.address);
+    (Phone::of(&link.url()), link)
+}

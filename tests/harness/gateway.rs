@@ -1,0 +1,133 @@
+//! The gateway as a process of its own, for a site.
+
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use std::{fs, thread};
+
+use audiospread_server::http::tokens::Token;
+use tokio::sync::OnceCell;
+
+use super::DrupalSite;
+
+/// A gateway's process; killed when it is dropped, or when the tests' process ends.
+pub(crate) struct Gateway {
+    /// Runs the gateway until the pipe to its standard input closes.
+    guard: Child,
+    pub(crate) address: SocketAddr,
+}
+
+/// Runs the gateway, waits for the end of the test or of the tests' process, kills the gateway, and removes what it is told to.
+const GUARD: &str = r#"
+trap '' INT TERM HUP
+directory=$1
+shift
+"$@" &
+gateway=$!
+cat >/dev/null
+kill -KILL "$gateway"
+wait "$gateway"
+if [ -n "$directory" ]; then rm -rf "$directory"; fi
+"#;
+
+/// The programs of the fixture's site.
+pub(crate) const ALL_PROGRAMS: usize = 60;
+
+/// May do everything.
+pub(crate) const EVERYTHING: &str = "everything-0123456789_ABCDEFGHIJKLMNOPQRSTUV";
+/// May read the feed without subscribers, and sounds.
+pub(crate) const WITHOUT_SUBSCRIBERS: &str = "no-subscribers-0123456789_ABCDEFGHIJKLMNOPQR";
+/// May read nothing of the feed.
+pub(crate) const WITHOUT_FEED: &str = "no-feed-0123456789_ABCDEFGHIJKLMNOPQRSTUVWXY";
+
+impl Gateway {
+    /// The fixture's site as it is with its gateway, for tests that change neither.
+    pub(crate) async fn shared() -> &'static (DrupalSite, Self) {
+        static SHARED: OnceCell<(DrupalSite, Gateway)> = OnceCell::const_new();
+        SHARED
+            .get_or_init(|| async {
+                let site = DrupalSite::new().build().await;
+                let gateway = Self::start(&site, ALL_PROGRAMS, site.directory().as_str());
+                (site, gateway)
+            })
+            .await
+    }
+
+    /// Starts the gateway of a site, and waits until all that the site has is published.
+    pub(crate) fn of(site: &DrupalSite, programs: usize) -> Self {
+        Self::start(site, programs, "")
+    }
+
+    fn start(site: &DrupalSite, programs: usize, remove: &str) -> Self {
+        // A port that was free a moment ago: the configuration wants to know it before.
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        write_tokens(site);
+        let mut config: toml::Table = site.config_text().parse().unwrap();
+        config.insert("listen".into(), address.to_string().into());
+        let path = site.directory().join("served.toml");
+        fs::write(&path, toml::to_string(&config).unwrap()).unwrap();
+        let log = fs::File::create(site.directory().join("gateway.log")).unwrap();
+        let guard = Command::new("sh")
+            .args(["-c", GUARD, "sh", remove, env!("CARGO_BIN_EXE_audiospread"), "serve", "--config", path.as_str()])
+            .stdin(Stdio::piped())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        let gateway = Self { guard, address };
+        gateway.wait_for(programs, site);
+        gateway
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Waits until so many programs are published, by this gateway's own feed.
+    fn wait_for(&self, programs: usize, site: &DrupalSite) {
+        let patience = Instant::now() + Duration::from_secs(120);
+        loop {
+            if self.published(site) >= programs {
+                return;
+            }
+            let log = || fs::read_to_string(site.directory().join("gateway.log")).unwrap_or_default();
+            assert!(Instant::now() < patience, "the gateway does not publish {programs} programs:\n{}", log());
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// How many programs the gateway publishes now.
+    pub(crate) fn published(&self, site: &DrupalSite) -> usize {
+        let path = site.directory().join("served.toml");
+        let listed = Command::new(env!("CARGO_BIN_EXE_audiospread"))
+            .args(["feed", "--kind", "program", "--json", "--config", path.as_str()])
+            .output()
+            .unwrap();
+        listed.stdout.iter().filter(|byte| **byte == b'\n').count()
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        drop(self.guard.stdin.take());
+        // The guard ends when the gateway is gone.
+        let _ = self.guard.wait();
+    }
+}
+
+fn write_tokens(site: &DrupalSite) {
+    let tokens = [
+        ("everything", EVERYTHING, r#""feed", "subscribers", "blobs", "admin""#),
+        ("without-subscribers", WITHOUT_SUBSCRIBERS, r#""feed", "blobs""#),
+        ("without-feed", WITHOUT_FEED, r#""blobs""#),
+    ];
+    let text: String = tokens
+        .iter()
+        .map(|(name, token, scopes)| {
+            format!("[[token]]\nname = \"{name}\"\nsha256 = \"{}\"\nscopes = [{scopes}]\n", Token::hash(token))
+        })
+        .collect();
+    fs::write(site.directory().join("tokens.toml"), text).unwrap();
+}
