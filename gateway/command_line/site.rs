@@ -142,10 +142,10 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
 async fn feed(args: FeedArgs) -> Result<(), Failure> {
     let store = gateway::open_feed(&load(&args.config)?).await?;
     if args.accept {
-        return match store.accept_hold().await.map_err(gateway::GatewayError::from)? {
-            true => Ok(writeln!(io::stdout(), "accepted: the gateway goes on with its next reading")?),
-            false => Err(Failure::Failed("no refresh is held: there is nothing to accept".into())),
-        };
+        if store.accept_hold().await.map_err(gateway::GatewayError::from)? {
+            return Ok(writeln!(io::stdout(), "accepted: the gateway goes on with its next reading")?);
+        }
+        return Err(Failure::Failed("no refresh is held: there is nothing to accept".into()));
     }
     let mut out = io::stdout().lock();
     if args.findings {
