@@ -69,7 +69,7 @@ impl Running {
             self.rooms.index_everything().await;
             if self.rooms.feed.store().head().await.unwrap().version == version
                 && report.again.is_none()
-                && report.waiting.is_empty()
+                && report.waiting == 0
             {
                 return;
             }
