@@ -37,7 +37,7 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:\n  \
         audiospread verify\n  \
         audiospread verify --quick --offline      sizes only, without the link\n  \
-        audiospread verify --repair               remove spoilt sounds; the next pull fetches them")]
+        audiospread verify --repair               then pull: it brings what was spoilt")]
     Verify(VerifyArgs),
     /// Show how things stand on this host.
     #[command(after_help = "Examples:\n  audiospread status\n  audiospread status --json | jq .failure")]
@@ -87,7 +87,7 @@ pub(crate) struct VerifyArgs {
     /// Do not ask the gateway.
     #[arg(long)]
     offline: bool,
-    /// Remove spoilt sounds, so that the next pull fetches them.
+    /// Remove what is spoilt, and derive again what follows from the rest; the next pull brings what is missing.
     #[arg(long)]
     repair: bool,
 }
@@ -209,7 +209,7 @@ fn run_verify(args: &VerifyArgs) -> Result<(), Failure> {
             Err(Failure::Later(format!("what is here is whole, but the gateway could not be asked: {why}")))
         }
         (faults, _) => Err(Failure::Failed(format!(
-            "{faults} faults; `audiospread verify --repair` removes spoilt sounds, `audiospread pull` brings the rest"
+            "{faults} faults: run `audiospread verify --repair`, and then `audiospread pull`"
         ))),
     }
 }

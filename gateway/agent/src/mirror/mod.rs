@@ -9,6 +9,7 @@ mod open;
 mod position;
 mod reading;
 mod remembered;
+mod repair;
 mod shown;
 mod tables;
 #[cfg(test)]

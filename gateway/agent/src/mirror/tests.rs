@@ -560,11 +560,15 @@ fn what_a_foreign_hand_changed_is_found() {
         assert_eq!(faults(&mut mirror, &|_| true), Vec::<String>::new());
         mirror.connection.execute_batch(spoil).unwrap();
         assert_ne!(faults(&mut mirror, &|_| true), Vec::<String>::new(), "{spoil}");
+        mirror.repair_all(&|_| true).unwrap();
+        show_all(&mut mirror, &|_| true);
+        assert_eq!(faults(&mut mirror, &|_| true), Vec::<String>::new(), "{spoil}");
     }
     let (mut mirror, _) = mirror_of(&place, &entities);
     assert_ne!(faults(&mut mirror, &|_| false), Vec::<String>::new(), "audio that is gone");
-    assert_eq!(mirror.mark_incomplete(&|_| false).unwrap(), 1);
-    assert_eq!(mirror.waiting_count().unwrap(), 1);
+    assert_eq!(mirror.repair_all(&|_| false).unwrap(), 1);
+    show_all(&mut mirror, &|_| true);
+    assert_eq!(faults(&mut mirror, &|_| true), Vec::<String>::new());
 }
 
 #[test]
