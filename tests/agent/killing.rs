@@ -37,7 +37,7 @@ async fn a_pull_that_is_killed_at_random_moments_leaves_a_whole_mirror() {
     }
     link.heal();
     phone.pull();
-    assert_eq!(phone.value::<i64>("SELECT count(*) FROM phone_program"), ALL_PROGRAMS as i64);
+    assert_eq!(phone.value::<u32>("SELECT count(*) FROM phone_program"), ALL_PROGRAMS);
     phone.verify(&[]);
     assert_eq!(phone.data().join("incoming").read_dir_utf8().unwrap().count(), 0, "nothing is left over");
 }

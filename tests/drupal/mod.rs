@@ -2,6 +2,8 @@
 
 mod fixture;
 mod harness;
+mod layout;
+mod shapes;
 
 use audiospread_server::catalogue::site::Site;
 use audiospread_server::config::Config;

@@ -40,7 +40,7 @@ async fn feed_lists_what_is_published_for_people_and_for_programs() {
         "{table}"
     );
     let programs = lines(&run(&["--kind", "program", "--json"]));
-    assert_eq!(programs.len(), ALL_PROGRAMS);
+    assert_eq!(programs.len(), ALL_PROGRAMS as usize);
     assert!(
         programs.iter().all(|line| line["kind"] == "program" && line["value"]["audio"]["body"]["sha256"].is_string())
     );
@@ -67,7 +67,7 @@ async fn feed_accepts_a_hold_and_says_where_there_is_none() {
     until("the refresh is held", async || reqwest::get(&ready).await.unwrap().status() == 503).await;
     let told = out(&audiospread(&["feed", "--findings", "--config", config]));
     assert!(told.contains("held") && told.contains("audiospread feed --accept"), "{told}");
-    assert_eq!(gateway.published(), ALL_PROGRAMS);
+    assert_eq!(gateway.published(), ALL_PROGRAMS as usize);
     let accepted = audiospread(&["feed", "--accept", "--config", config]);
     assert_eq!(accepted.status.code(), Some(0), "{}", err(&accepted));
     until("the programs are gone", async || gateway.published() == 0).await;
@@ -135,7 +135,7 @@ fn the_program_tells_about_itself() {
     for shell in ["bash", "zsh", "fish"] {
         let completions = audiospread(&["completions", shell]);
         assert_eq!(completions.status.code(), Some(0));
-        assert!(out(&completions).contains("--findings"), "{shell}");
+        assert!(out(&completions).contains("findings"), "{shell}");
     }
     let page = audiospread(&["man"]);
     assert_eq!(page.status.code(), Some(0));

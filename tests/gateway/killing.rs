@@ -31,7 +31,9 @@ async fn a_gateway_that_is_killed_at_random_moments_loses_and_invents_nothing() 
     for _ in 0..KILLS_WHILE_FILLING {
         live_for_a_moment(&site, 1_500).await;
     }
-    drop(Gateway::of(&site, ALL_PROGRAMS));
+    let filling = Gateway::named(&site, "killed", "");
+    filling.wait_for(ALL_PROGRAMS);
+    drop(filling);
 
     let onlooker = onlooker(&site).await;
     let rooms = onlooker.rooms.clone();
@@ -41,7 +43,7 @@ async fn a_gateway_that_is_killed_at_random_moments_loses_and_invents_nothing() 
     let editing = tokio::spawn(edit(site.clone(), rooms.clone(), finished.clone()));
     let mut published: Vec<Change> = Vec::new();
     for number in KILLS_WHILE_FILLING..kills.max(KILLS_WHILE_FILLING) {
-        let gateway = Gateway::of(&site, 0);
+        let gateway = Gateway::named(&site, "killed", "");
         let mut pull = (number % 3 == 0).then(|| {
             phone.configure(&gateway.url(), "");
             phone.start(&["pull"]).unwrap()
@@ -60,7 +62,7 @@ async fn a_gateway_that_is_killed_at_random_moments_loses_and_invents_nothing() 
     finished.store(true, Ordering::Relaxed);
     let legitimate = editing.await.unwrap();
 
-    let gateway = Gateway::of(&site, 0);
+    let gateway = Gateway::named(&site, "killed", "");
     until_published(&rooms).await;
     let before = mirror.state.clone();
     mirror.pull(&rooms.feed).await;
@@ -78,7 +80,7 @@ async fn a_gateway_that_is_killed_at_random_moments_loses_and_invents_nothing() 
 
 /// Starts the gateway, and kills it before so many milliseconds are over.
 async fn live_for_a_moment(site: &DrupalSite, milliseconds: u64) {
-    let gateway = Gateway::of(site, 0);
+    let gateway = Gateway::named(site, "killed", "");
     tokio::time::sleep(Duration::from_millis(rand::rng().random_range(20..milliseconds))).await;
     drop(gateway);
 }

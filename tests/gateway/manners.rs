@@ -121,7 +121,12 @@ async fn readers_who_stand_still_are_not_in_the_way_of_an_editor_on_myisam() {
     let site = DrupalSite::new().engine(Engine::MyIsam).configure(quick).build().await;
     // More than the buffers of a connection take, in the feed and in a sound that Drupal keeps in its database.
     site.sql("UPDATE {term_data} SET description = REPEAT('Many words. ', 1000000) WHERE tid = 2").await;
-    let sound: String = site.value("SELECT SUBSTR(uri, 12) FROM {file_nodes} WHERE nid = 371").await;
+    let sound: String = site
+        .value(
+            "SELECT SUBSTR(f.uri, 12) FROM {content_field_audio_body} b JOIN {node} n ON n.vid = b.vid
+             JOIN {node} s ON s.nid = b.field_audio_body_value JOIN {file_nodes} f ON f.vid = s.vid WHERE n.nid = 371",
+        )
+        .await;
     let wav = wav_of_silence();
     let digest = hex::encode(sha1::Sha1::digest(&wav));
     let mut conn = site.connect().await;

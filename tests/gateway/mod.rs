@@ -22,7 +22,11 @@ pub(crate) fn audiospread(arguments: &[&str]) -> Output {
 /// The rooms of a gateway that looks at the same database as the others of the site, and refreshes nothing.
 async fn onlooker(site: &DrupalSite) -> Running {
     let config = Config { data_dir: site.directory().join("data-onlooker"), ..site.config() };
-    Running::with(&config).await
+    let running = Running::with(&config).await;
+    // Where the files are is learnt by a refresh, and this one makes none.
+    let storage = running.rooms.reader.read_storage().await.unwrap();
+    running.rooms.blobs.check_storage(storage).await.unwrap();
+    running
 }
 
 /// Waits until all that the site has is published as it is now.

@@ -7,6 +7,9 @@ use rand::seq::IndexedRandom;
 use super::DrupalSite;
 use super::editor::{Editor, ProgramSave};
 
+/// Few, so that the second reading of a program often falls into its next save.
+const PROGRAMS: usize = 4;
+
 /// What the editor works on.
 pub(crate) struct Desk {
     programs: Vec<u32>,
@@ -25,8 +28,8 @@ impl Desk {
             numbers.map(|number| u32::try_from(number).unwrap()).collect()
         };
         Self {
-            programs: numbers("programs", "nid"),
-            sounds: numbers("file_nodes", "file_nid"),
+            programs: numbers("programs", "nid").into_iter().take(PROGRAMS).collect(),
+            sounds: numbers("file_nodes", "file_nid").into_iter().take(2 * PROGRAMS).collect(),
             categories: numbers("categories", "tid").into_iter().filter(|tid| *tid < 12).collect(),
             next_nid: site.value::<u32>("SELECT MAX(nid) FROM {node}").await + 1,
             next_vid: site.value::<u32>("SELECT MAX(vid) FROM {node_revisions}").await + 1,
@@ -55,23 +58,25 @@ impl Desk {
         let program = *self.programs.choose(choice).unwrap();
         let vid = self.next_vid;
         match choice.random_range(0..10) {
-            0 | 1 => {
+            0 | 1 if self.programs.len() < 2 * PROGRAMS => {
                 let nid = self.next_nid;
                 (self.next_nid, self.next_vid) = (nid + 1, vid + 1);
                 self.programs.push(nid);
                 (vec![nid], editor.insert(nid, vid, &save).await)
             }
-            2 | 3 => (vec![program], editor.update(program, &save).await),
-            4 | 5 => {
-                self.next_vid += 1;
-                (vec![program], editor.revise(program, vid, &save).await)
-            }
-            6 => {
+            0..4 => (vec![program], editor.update(program, &save).await),
+            6 if self.programs.len() > PROGRAMS => {
                 self.programs.retain(|nid| *nid != program);
                 (vec![program], editor.delete(program).await)
             }
+            4..7 => {
+                self.next_vid += 1;
+                (vec![program], editor.revise(program, vid, &save).await)
+            }
             7 => {
-                let (file, other) = (*self.sounds.choose(choice).unwrap(), *self.sounds.choose(choice).unwrap());
+                // Of itself it would get nothing.
+                let mut two = self.sounds.choose_multiple(choice, 2);
+                let (file, other) = (*two.next().unwrap(), *two.next().unwrap());
                 self.next_vid += 1;
                 (vec![file], Editor::replace_file(file, vid, other))
             }

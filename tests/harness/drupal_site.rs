@@ -134,13 +134,6 @@ impl DrupalSite {
         toml::to_string(&self.config).unwrap()
     }
 
-    /// The configuration as a file, for programs.
-    pub(crate) fn config_file(&self) -> Utf8PathBuf {
-        let path = self.directory().join("gateway.toml");
-        fs::write(&path, self.config_text()).unwrap();
-        path
-    }
-
     /// A directory of this test's own; gone with the site.
     pub(crate) fn directory(&self) -> &Utf8Path {
         Utf8Path::from_path(self.directory.path()).unwrap()

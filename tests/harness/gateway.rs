@@ -1,6 +1,6 @@
 //! The gateway as a process of its own, for a site.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -36,7 +36,7 @@ if [ -n "$directory" ]; then rm -rf "$directory"; fi
 "#;
 
 /// The programs of the fixture's site.
-pub(crate) const ALL_PROGRAMS: usize = 60;
+pub(crate) const ALL_PROGRAMS: u32 = 60;
 
 /// May do everything.
 pub(crate) const EVERYTHING: &str = "everything-0123456789_ABCDEFGHIJKLMNOPQRSTUV";
@@ -51,7 +51,7 @@ impl Gateway {
         static SHARED: OnceCell<(DrupalSite, Gateway)> = OnceCell::const_new();
         SHARED
             .get_or_init(|| async {
-                let site = DrupalSite::new().build().await;
+                let site = DrupalSite::new().configure("[feed]\nsnapshot_seconds = 1").build().await;
                 let gateway = Self::start(&site, "served", "", site.directory().as_str());
                 gateway.wait_for(ALL_PROGRAMS);
                 (site, gateway)
@@ -60,7 +60,7 @@ impl Gateway {
     }
 
     /// Starts the gateway of a site, and waits until all that the site has is published.
-    pub(crate) fn of(site: &DrupalSite, programs: usize) -> Self {
+    pub(crate) fn of(site: &DrupalSite, programs: u32) -> Self {
         let gateway = Self::start(site, "served", "", "");
         gateway.wait_for(programs);
         gateway
@@ -97,10 +97,10 @@ impl Gateway {
     }
 
     /// Waits until so many programs are published, by this gateway's own feed.
-    pub(crate) fn wait_for(&self, programs: usize) {
+    pub(crate) fn wait_for(&self, programs: u32) {
         let patience = Instant::now() + Duration::from_secs(120);
         loop {
-            if self.published() >= programs {
+            if TcpStream::connect(self.address).is_ok() && self.published() >= programs as usize {
                 return;
             }
             assert!(Instant::now() < patience, "the gateway does not publish {programs} programs:\n{}", self.log());
@@ -119,7 +119,7 @@ impl Gateway {
             .args(["feed", "--kind", "program", "--json", "--config", self.config.as_str()])
             .output()
             .unwrap();
-        listed.stdout.iter().filter(|byte| **byte == b'\n').count()
+        String::from_utf8_lossy(&listed.stdout).lines().count()
     }
 }
 
@@ -137,11 +137,11 @@ fn write_tokens(site: &DrupalSite) {
         ("without-subscribers", WITHOUT_SUBSCRIBERS, r#""feed", "blobs""#),
         ("without-feed", WITHOUT_FEED, r#""blobs""#),
     ];
-    let text: String = tokens
+    let text: Vec<String> = tokens
         .iter()
         .map(|(name, token, scopes)| {
             format!("[[token]]\nname = \"{name}\"\nsha256 = \"{}\"\nscopes = [{scopes}]\n", Token::hash(token))
         })
         .collect();
-    fs::write(site.directory().join("tokens.toml"), text).unwrap();
+    fs::write(site.directory().join("tokens.toml"), text.concat()).unwrap();
 }

@@ -210,7 +210,7 @@ async fn a_revision_whose_fields_are_not_there_yet_leaves_the_old_state_however_
     for statement in &statements[moved..fields] {
         for scope in [Scope::Whole, Scope::Nodes([171].into())] {
             let report = running.refresh(scope).await;
-            assert!(report.waiting.contains(&171), "a save is in flight");
+            assert!(report.saving.contains(&171), "a save is in flight");
             assert_eq!(rooms.published().await.get(&key), Some(&old), "before {statement}");
         }
         editor.make(&mut conn, std::slice::from_ref(statement), async || {}).await;

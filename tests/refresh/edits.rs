@@ -16,8 +16,8 @@ use crate::harness::editor::Editor;
 use crate::harness::{DrupalSite, Engine};
 
 /// Longer than any save of the editor's takes, as two seconds are longer than any of Drupal's.
-const SETTLE: Duration = Duration::from_millis(1_200);
-const SAVES: u32 = 30;
+const SETTLE: Duration = Duration::from_millis(900);
+const SAVES: u32 = 50;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn random_edits_on_innodb_lead_by_deltas_to_a_fresh_pull_s_mirror_and_no_half_saved_state_is_published() {

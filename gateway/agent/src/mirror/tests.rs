@@ -93,7 +93,7 @@ impl Place {
 
 fn take(mirror: &mut Mirror, request: Request, answer: &[u8]) -> Result<Applied, IncomingError> {
     let (_stopper, stop) = Stopper::new();
-    mirror.take_over(request, answer, &stop)
+    mirror.take_over(request, Removal::Little, answer, &stop)
 }
 
 /// Takes what changed since the mirror's cursor, or all of it.
@@ -379,6 +379,31 @@ fn what_a_snapshot_does_not_name_is_gone_and_remembered() {
 }
 
 #[test]
+fn a_snapshot_that_would_empty_the_phones_is_not_believed_at_once() {
+    let place = Place::new();
+    let entities: Vec<_> = (1..=40).map(|id| (nth(Kind::Program, id), program(id, &[2], 0, None, "en"))).collect();
+    let (mut mirror, feed) = mirror_of(&place, &entities);
+    let before = contents(&mirror);
+    let mut half = feed.clone();
+    for id in 1..=21 {
+        half.set(nth(Kind::Program, id), None);
+    }
+    for lost in [&half, &Feed::default()] {
+        let outcome = take(&mut mirror, Request::Snapshot, &lost.answer(None));
+        assert!(matches!(outcome, Err(IncomingError::TakesMuch { .. })), "{outcome:?}");
+        assert_eq!(contents(&mirror), before);
+    }
+    let (_stopper, stop) = Stopper::new();
+    mirror.take_over(Request::Snapshot, Removal::Any, half.answer(None).as_slice(), &stop).unwrap();
+    assert_eq!(ids(&mirror, "SELECT count(*) FROM phone_program"), "19");
+    // A deletion that the gateway itself names is one.
+    let mut gone = half.clone();
+    (22..=40).for_each(|id| gone.set(nth(Kind::Program, id), None));
+    follow(&mut mirror, &gone);
+    assert_eq!(ids(&mirror, "SELECT count(*) FROM phone_program"), "0");
+}
+
+#[test]
 fn a_menu_plays_of_a_translation_set_the_language_of_the_call_else_the_source_else_the_lowest() {
     let place = Place::new();
     let (mirror, _) = mirror_of(
@@ -535,11 +560,15 @@ fn what_a_foreign_hand_changed_is_found() {
         assert_eq!(faults(&mut mirror, &|_| true), Vec::<String>::new());
         mirror.connection.execute_batch(spoil).unwrap();
         assert_ne!(faults(&mut mirror, &|_| true), Vec::<String>::new(), "{spoil}");
+        mirror.repair_all(&|_| true).unwrap();
+        show_all(&mut mirror, &|_| true);
+        assert_eq!(faults(&mut mirror, &|_| true), Vec::<String>::new(), "{spoil}");
     }
     let (mut mirror, _) = mirror_of(&place, &entities);
     assert_ne!(faults(&mut mirror, &|_| false), Vec::<String>::new(), "audio that is gone");
-    assert_eq!(mirror.mark_incomplete(&|_| false).unwrap(), 1);
-    assert_eq!(mirror.waiting_count().unwrap(), 1);
+    assert_eq!(mirror.repair_all(&|_| false).unwrap(), 1);
+    show_all(&mut mirror, &|_| true);
+    assert_eq!(faults(&mut mirror, &|_| true), Vec::<String>::new());
 }
 
 #[test]

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use audiospread_protocol::EntityKey;
 use tokio::sync::watch;
 use tokio::task::block_in_place;
+use uuid::Uuid;
 
 use super::compare::Candidate;
 use super::ledger::Ledger;
@@ -32,6 +33,8 @@ pub struct Refresher {
     blobs: Arc<Blobs>,
     settle: Duration,
     hold_for: Duration,
+    /// Names this gateway among several.
+    name: String,
     memory: Memory,
 }
 
@@ -40,8 +43,10 @@ pub struct Refresher {
 pub struct Report {
     /// What two readings did not agree on, or what the second one found new: to be looked at again.
     pub again: Option<Scope>,
-    /// The nodes of the entities that keep an old state for now.
-    pub waiting: BTreeSet<Nid>,
+    /// How many entities keep an old state for now.
+    pub waiting: usize,
+    /// The nodes of those whose save was seen half done.
+    pub saving: BTreeSet<Nid>,
     /// Whether a refresh is held because it would remove much.
     pub held: bool,
 }
@@ -68,7 +73,7 @@ impl Refresher {
     ) -> Self {
         let memory = Memory::new(blobs.index().clone(), rules, packs, pack_findings);
         let hold_for = Duration::from_secs(config.feed.hold_minutes * 60);
-        Self { reader, feed, blobs, settle: config.drupal.settle(), hold_for, memory }
+        Self { reader, feed, blobs, settle: config.drupal.settle(), hold_for, name: Uuid::new_v4().to_string(), memory }
     }
 
     /// Follows what is learnt about audio.
@@ -76,8 +81,13 @@ impl Refresher {
         self.blobs.index().watch()
     }
 
+    /// Whether this gateway is the one that reads by the clock, for the next `interval`. The lease only saves work.
+    pub(super) async fn is_its_turn(&self, interval: Duration) -> Result<bool, RefreshError> {
+        Ok(self.feed.store().try_lease(&self.name, interval).await?)
+    }
+
     /// The nodes of whose audio something was learnt since the last call.
-    pub(super) fn nodes_with_new_audio(&self) -> BTreeSet<Nid> {
+    pub fn nodes_with_new_audio(&self) -> BTreeSet<Nid> {
         let sources = self.blobs.index().take_changed();
         block_in_place(|| self.memory.nodes_with(sources))
     }
@@ -127,14 +137,15 @@ impl Refresher {
         if !findings.is_empty() {
             self.feed.store().update_findings(&findings).await?;
         }
-        report.waiting = self.memory.nodes_behind(&self.memory.waiting);
+        report.waiting = self.memory.waiting.len();
+        report.saving = self.memory.saving_nodes();
         tracing::info!(
             refresh.kind = kind,
             refresh.read_ms = milliseconds(read),
-            refresh.draft_ms = milliseconds(compared - read),
+            refresh.draft_ms = milliseconds(compared.saturating_sub(read)),
             refresh.total_ms = milliseconds(started.elapsed()),
             refresh.changes = changes,
-            refresh.waiting = report.waiting.len(),
+            refresh.waiting = report.waiting,
             "refreshed"
         );
         Ok(report)
