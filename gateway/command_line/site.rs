@@ -176,6 +176,9 @@ async fn examine(args: DoctorArgs) -> Result<(), Failure> {
     } else {
         listing::checks(&mut out, &checks, io::stdout().is_terminal())?;
     }
+    if checks.iter().any(|check| check.what == doctor::CONFIGURATION && check.verdict == doctor::Verdict::Bad) {
+        return Err(Failure::Usage("without a configuration nothing else can be looked at".into()));
+    }
     match checks.iter().filter(|check| check.verdict == doctor::Verdict::Bad).count() {
         0 => Ok(()),
         bad => Err(Failure::Failed(format!("{bad} of {} checks found something that must be mended", checks.len()))),
