@@ -82,6 +82,11 @@ impl ReadError {
         }
     }
 
+    /// Whether texts were to be joined whose columns have collations that do not go together.
+    pub(super) fn is_of_mixed_collations(&self) -> bool {
+        matches!(self, Self::Database(mysql_async::Error::Server(error)) if matches!(error.code, 1267 | 1270 | 1271))
+    }
+
     /// Whether a table that was asked for does not exist.
     pub(super) fn is_missing_table(&self) -> bool {
         matches!(self, Self::Database(mysql_async::Error::Server(error)) if error.code == NO_SUCH_TABLE)

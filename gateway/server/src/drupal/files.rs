@@ -2,7 +2,8 @@
 
 use super::error::ReadError;
 use super::nodes::Nodes;
-use super::session::{Keys, Scan, Session};
+use super::scan::{Keys, Rows, Scan, or_empty};
+use super::session::Session;
 use super::values;
 use crate::catalogue::site::{AudioSource, Fid, FileRef, ManagedFile, Nid, Vid};
 
@@ -12,8 +13,8 @@ pub(super) async fn read_file_nodes(
     nodes: &mut Nodes<'_>,
     is_whole: bool,
 ) -> Result<(), ReadError> {
-    let scan =
-        Scan { columns: "nid, vid, uri, type".into(), table: session.table("file_nodes")?, key: "nid", only: "" };
+    let mut scan = Scan::new(session.table("file_nodes")?, "nid", &["nid", "vid", "uri"]);
+    scan.columns.push(or_empty("type"));
     let nids: Vec<Nid> = if is_whole { Vec::new() } else { nodes.files.iter().map(|(nid, _)| *nid).collect() };
     let keys = if is_whole { Keys::All } else { Keys::These(&nids) };
     let files = &mut nodes.files;
@@ -21,11 +22,11 @@ pub(super) async fn read_file_nodes(
         .scan(&scan, keys, |nid, rows| {
             let Ok(found) = files.binary_search_by_key(&nid, |(nid, _)| *nid) else { return };
             let file = &mut files[found].1;
-            let Some(row) = rows.iter().find(|row| row.get(1).and_then(values::id) == Some(file.vid)) else { return };
-            let [_, _, uri, mime] = &row[..] else { return };
+            let Some(row) = rows.iter().find(|row| values::id(row[1]) == Some(file.vid)) else { return };
+            let [_, _, uri, mime] = row else { return };
             file.complete = true;
-            file.looks_like_audio |= values::looks_like_audio(values::bytes(mime), b"");
-            file.source = bitcache(values::bytes(uri)).map(AudioSource::Bitcache);
+            file.looks_like_audio |= values::looks_like_audio(mime, b"");
+            file.source = bitcache(uri).map(AudioSource::Bitcache);
         })
         .await
 }
@@ -67,26 +68,17 @@ pub(super) async fn read_attachments(
     let vids = if is_whole { Vec::new() } else { nodes.vids() };
     let mut attachments = Vec::new();
     if has_upload {
-        let scan = Scan {
-            columns: "vid, vid, weight, fid".into(),
-            table: session.table("upload")?,
-            key: "vid",
-            only: "AND list = 1",
-        };
+        let mut scan = Scan::new(session.table("upload")?, "vid", &["vid", "vid", "weight", "fid"]);
+        scan.only = "AND list = 1";
         let keys = if is_whole { Keys::All } else { Keys::These(&vids) };
         collect(session, &scan, keys, Attachment::UPLOAD, nodes, &mut attachments).await?;
     }
     if has_file_attachments {
         // The table's only index is that of the file nodes.
-        let (key, only) = ("fnid", "AND cid = 0 AND list = 1");
-        let table = session.table("file_attachments")?;
-        let scan = Scan { columns: "fnid, vid, weight, fnid".into(), table: table.clone(), key, only };
-        if is_whole {
-            collect(session, &scan, Keys::All, Attachment::FILE_ATTACH, nodes, &mut attachments).await?;
-        } else {
-            let scan = Scan { columns: "vid, vid, weight, fnid".into(), table, key: "vid", only };
-            collect(session, &scan, Keys::These(&vids), Attachment::FILE_ATTACH, nodes, &mut attachments).await?;
-        }
+        let (key, keys) = if is_whole { ("fnid", Keys::All) } else { ("vid", Keys::These(&vids)) };
+        let mut scan = Scan::new(session.table("file_attachments")?, key, &[key, "vid", "weight", "fnid"]);
+        scan.only = "AND cid = 0 AND list = 1";
+        collect(session, &scan, keys, Attachment::FILE_ATTACH, nodes, &mut attachments).await?;
     }
     attachments.sort_unstable();
     attachments.dedup();
@@ -107,9 +99,9 @@ async fn collect(
     attachments: &mut Vec<Attachment>,
 ) -> Result<(), ReadError> {
     session
-        .scan(scan, keys, |_, rows| {
-            for row in rows {
-                let [_, vid, weight, id] = &row[..] else { continue };
+        .scan(scan, keys, |_, rows: Rows<'_>| {
+            for row in rows.iter() {
+                let [_, vid, weight, id] = row else { continue };
                 let (Some(vid), Some(id)) = (values::id(vid), values::id(id)) else { continue };
                 if nodes.program_of(vid).is_some() {
                     attachments.push(Attachment { vid, module, weight: values::int(weight).unwrap_or(0), id });
@@ -125,23 +117,13 @@ pub(super) async fn read_managed_files(
     fids: &[Fid],
 ) -> Result<Vec<(Fid, ManagedFile)>, ReadError> {
     let mut found = Vec::with_capacity(fids.len());
-    let scan = Scan {
-        columns: "fid, status, filepath, filename, filemime".into(),
-        table: session.table("files")?,
-        key: "fid",
-        only: "",
-    };
+    let scan = Scan::new(session.table("files")?, "fid", &["fid", "status", "filepath", "filename", "filemime"]);
     session
         .scan(&scan, Keys::These(fids), |fid, rows| {
-            let Some(Ok([_, status, path, name, mime])) = rows.first_mut().map(std::mem::take).map(<[_; 5]>::try_from)
-            else {
-                return;
-            };
-            let looks_like_audio = values::looks_like_audio(values::bytes(&mime), values::bytes(&name))
-                || values::name_says_audio(values::bytes(&path));
-            let (path, _) = values::text(path).unwrap_or_default();
-            let permanent = values::int(&status) == Some(1);
-            found.push((fid, ManagedFile { permanent, looks_like_audio, source: AudioSource::Path(path.into()) }));
+            let Some([_, status, path, name, mime]) = rows.iter().next() else { return };
+            let looks_like_audio = values::looks_like_audio(mime, name) || values::name_says_audio(path);
+            let source = AudioSource::Path(values::text(path).into());
+            found.push((fid, ManagedFile { permanent: values::int(status) == Some(1), looks_like_audio, source }));
         })
         .await?;
     Ok(found)

@@ -1,11 +1,13 @@
 //! What holds for the whole site and is small: variables, languages, the phone's vocabulary.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::error::ReadError;
 use super::notes::Notes;
 use super::php;
-use super::session::{Keys, Scan, Session};
+use super::scan::{Keys, Scan};
+use super::session::Session;
 use super::values;
 use crate::catalogue::site::{Languages, Term, Tid};
 
@@ -20,9 +22,9 @@ impl Variables {
         let rows = session.rows(&format!("SELECT name, value FROM {table} WHERE name IN ({list})")).await?;
         let mut variables = HashMap::new();
         for row in rows {
-            let Ok([name, value]) = <[_; 2]>::try_from(row) else { continue };
-            let Some((name, _)) = values::text(name) else { continue };
-            match php::Value::parse(values::bytes(&value)) {
+            let [name, value] = &row[..] else { continue };
+            let name = values::text(name).into_owned();
+            match php::Value::parse(value) {
                 Ok(value) => {
                     variables.insert(name, value);
                 }
@@ -53,7 +55,7 @@ impl Variables {
 /// The seconds since 1970 by the database's clock.
 pub(super) async fn now(session: &mut Session<'_>) -> Result<i64, ReadError> {
     let rows = session.rows("SELECT UNIX_TIMESTAMP()").await?;
-    Ok(rows.first().and_then(|row| row.first()).and_then(values::int).unwrap_or(0))
+    Ok(rows.first().and_then(|row| values::int(row.first()?)).unwrap_or(0))
 }
 
 /// The site's languages.
@@ -70,7 +72,7 @@ pub(super) async fn languages(
         let table = session.table("languages")?.quoted();
         let rows =
             session.rows(&format!("SELECT language FROM {table} WHERE enabled = 1 ORDER BY weight, name")).await?;
-        enabled = rows.iter().filter_map(|row| known.named(values::bytes(row.first()?))).collect();
+        enabled = rows.iter().filter_map(|row| known.named(row.first()?)).collect();
     }
     if enabled.is_empty() {
         enabled.push(default.clone());
@@ -90,22 +92,20 @@ pub(super) async fn terms(
         format!("SELECT tid, name, description FROM {table} WHERE vid = {vocabulary} ORDER BY weight, name, tid");
     let mut terms = HashMap::new();
     for row in session.rows(&statement).await? {
-        let Ok([tid, name, description]) = <[_; 3]>::try_from(row) else { continue };
-        let Some(tid) = values::id(&tid) else { continue };
-        let (name, name_is_good) = values::text(name).unwrap_or((String::new(), true));
-        let (description, description_is_good) = values::text(description).unwrap_or((String::new(), true));
-        if !(name_is_good && description_is_good) {
+        let [tid, name, description] = &row[..] else { continue };
+        let Some(tid) = values::id(tid) else { continue };
+        let (name, description) = (values::text(name), values::text(description));
+        if matches!((&name, &description), (Cow::Owned(_), _) | (_, Cow::Owned(_))) {
             notes.bad_term(tid);
         }
         let rank = u32::try_from(terms.len()).unwrap_or(u32::MAX);
         terms.insert(tid, Term { name: name.into(), description: description.into(), rank, parents: Vec::new() });
     }
-    let hierarchy =
-        Scan { columns: "tid, parent".into(), table: session.table("term_hierarchy")?, key: "tid", only: "" };
+    let hierarchy = Scan::new(session.table("term_hierarchy")?, "tid", &["tid", "parent"]);
     session
         .scan(&hierarchy, Keys::All, |tid, rows| {
             if let Some(term) = terms.get_mut(&tid) {
-                term.parents.extend(rows.iter().filter_map(|row| values::id(row.get(1)?)));
+                term.parents.extend(rows.iter().filter_map(|row| values::id(row[1])));
                 term.parents.sort_unstable();
                 term.parents.dedup();
             }
@@ -119,10 +119,7 @@ async fn vocabulary(session: &mut Session<'_>, wanted: &str, notes: &mut Notes) 
     let rows = session.rows(&format!("SELECT vid, name FROM {table} ORDER BY vid")).await?;
     let found: Vec<(u32, String)> = rows
         .into_iter()
-        .filter_map(|row| {
-            let [vid, name] = <[_; 2]>::try_from(row).ok()?;
-            Some((values::id(&vid)?, values::text(name)?.0))
-        })
+        .filter_map(|row| Some((values::id(row.first()?)?, values::text(row.get(1)?).into_owned())))
         .collect();
     let named: Vec<u32> = found.iter().filter(|(_, name)| name == wanted).map(|(vid, _)| *vid).collect();
     if let [first, _, ..] = named[..] {

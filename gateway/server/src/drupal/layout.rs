@@ -10,7 +10,7 @@ use super::error::ReadError;
 use super::names::{Name, Table};
 use super::notes::Notes;
 use super::php;
-use super::session::{Session, Values};
+use super::session::Session;
 use super::values;
 use crate::config::{Content, Fields, Prefix};
 
@@ -251,9 +251,9 @@ impl Present {
         for database in session.databases()? {
             let from = database.as_ref().map_or(String::new(), |name| format!(" FROM {}", name.quoted()));
             let rows = session.rows(&format!("SHOW TABLES{from}")).await?;
-            let names = rows.into_iter().filter_map(|row| values::text(row.into_iter().next()?));
+            let names = rows.iter().filter_map(|row| Some(values::text(row.first()?)));
             // A server on a file system without upper case tells names in lower case.
-            present.insert(database, names.map(|(name, _)| name.to_ascii_lowercase()).collect());
+            present.insert(database, names.map(|name| name.to_ascii_lowercase()).collect());
         }
         Ok(Self(present))
     }
@@ -268,14 +268,15 @@ async fn read_fields(session: &mut Session<'_>) -> Result<BTreeMap<String, Field
     let rows = session.rows(&format!("SELECT field_name, type, multiple, db_storage, db_columns FROM {table}")).await?;
     let mut fields = BTreeMap::new();
     for row in rows {
-        let Ok([name, kind, multiple, storage, columns]) = <[_; 5]>::try_from(row) else { continue };
-        let (Some((name, _)), Some((kind, _))) = (values::text(name), values::text(kind)) else { continue };
-        let columns = match php::Value::parse(values::bytes(&columns)) {
+        let [name, kind, multiple, storage, columns] = &row[..] else { continue };
+        let columns = match php::Value::parse(columns) {
             Ok(php::Value::Map(columns)) => columns.into_iter().map(|(suffix, _)| suffix.into_text()).collect(),
             _ => Vec::new(),
         };
-        let is = |value| values::int(value).unwrap_or(0) != 0;
-        fields.insert(name, Field { kind, is_multiple: is(&multiple), is_shared: !is(&storage), columns });
+        let is = |cell: &[u8]| values::int(cell).unwrap_or(0) != 0;
+        let kind = values::text(kind).into_owned();
+        let field = Field { kind, is_multiple: is(multiple), is_shared: !is(storage), columns };
+        fields.insert(values::text(name).into_owned(), field);
     }
     Ok(fields)
 }
@@ -283,12 +284,8 @@ async fn read_fields(session: &mut Session<'_>) -> Result<BTreeMap<String, Field
 async fn read_instances(session: &mut Session<'_>) -> Result<BTreeSet<(String, String)>, ReadError> {
     let table = session.table("content_node_field_instance")?.quoted();
     let rows = session.rows(&format!("SELECT field_name, type_name FROM {table}")).await?;
-    let texts = |row: Values| row.into_iter().filter_map(|value| Some(values::text(value)?.0)).collect::<Vec<_>>();
-    Ok(rows
-        .into_iter()
-        .filter_map(|row| <[String; 2]>::try_from(texts(row)).ok())
-        .map(|[field, kind]| (field, kind))
-        .collect())
+    let text = |cell: &Vec<u8>| values::text(cell).into_owned();
+    Ok(rows.iter().filter_map(|row| Some((text(row.first()?), text(row.get(1)?)))).collect())
 }
 
 /// Puts each mapped field into its table.

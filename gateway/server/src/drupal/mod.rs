@@ -13,6 +13,7 @@ mod notes;
 mod php;
 mod reader;
 mod rights;
+mod scan;
 mod session;
 mod storage;
 mod stores;

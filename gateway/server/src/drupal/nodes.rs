@@ -1,9 +1,12 @@
 //! Nodes as they come out of separate scans: first `node`, then each table of fields, rows put where their revision is the current one.
 
+use std::borrow::Cow;
+
 use super::error::ReadError;
 use super::layout::{Column, FieldTable, Holds, Layout, Meaning, Role};
 use super::notes::Notes;
-use super::session::{Keys, Scan, Session, Values};
+use super::scan::{Keys, Rows, Scan, or_empty};
+use super::session::Session;
 use super::values;
 use crate::catalogue::site::{
     FileNode, FileRef, Nid, Node, ProgramNode, PromptNode, Site, SoundNode, SubscriberNode, Tid, Vid,
@@ -13,8 +16,20 @@ use crate::catalogue::site::{
 const IN_FLIGHT: i64 = 300;
 /// A node may have been saved by a host whose clock is ahead; further ahead than this, its time is wrong for good.
 const CLOCKS_DIFFER: i64 = 86_400;
-/// The longest end of a name that says audio, dot included, in characters.
-const EXTENSION: usize = 6;
+/// The type of fileframework's nodes.
+const FILE: &[u8] = b"file";
+/// What is read of `node`: the title, which alone may hold anything, at the end; of a file's the end, which may say that it is audio.
+const COLUMNS: [&str; 9] = [
+    "nid",
+    "vid",
+    "type",
+    "status",
+    "language",
+    "created",
+    "changed",
+    "tnid",
+    "IF(type = 'file', RIGHT(title, 5), title)",
+];
 
 /// The nodes read so far.
 pub(super) struct Nodes<'a> {
@@ -82,79 +97,62 @@ impl<'a> Nodes<'a> {
         nids: Keys<'_>,
         notes: &mut Notes,
     ) -> Result<(), ReadError> {
-        let types: Vec<String> = self.layout.types.iter().map(|kind| format!("'{}'", kind.name.as_str())).collect();
-        let kind = format!("FIELD(type, {})", [&["'file'".to_owned()], &types[..]].concat().join(", "));
-        let scan = Scan {
-            columns: format!(
-                "nid, vid, {kind}, status, language, \
-                 CASE {kind} WHEN 0 THEN '' WHEN 1 THEN RIGHT(title, {EXTENSION}) ELSE title END, created, changed, tnid"
-            ),
-            table: session.table("node")?,
-            key: "nid",
-            only: "",
-        };
-        session.scan(&scan, nids, |nid, rows| rows.iter_mut().for_each(|row| self.add(nid, row, notes))).await?;
+        let scan = Scan::new(session.table("node")?, "nid", &COLUMNS);
+        session.scan(&scan, nids, |nid, rows| rows.iter().for_each(|row| self.add(nid, row, notes))).await?;
         self.revisions.sort_unstable_by_key(|revision| revision.vid);
         Ok(())
     }
 
     /// Reads the file nodes among these nodes.
     pub(super) async fn read_files(&mut self, session: &mut Session<'_>, nids: &[Nid]) -> Result<(), ReadError> {
-        let scan = Scan {
-            columns: format!("nid, vid, 1, status, '', RIGHT(title, {EXTENSION}), 0, changed, 0"),
-            table: session.table("node")?,
-            key: "nid",
-            only: "AND type = 'file'",
-        };
-        let mut notes = Notes::default();
-        session
-            .scan(&scan, Keys::These(nids), |nid, rows| rows.iter_mut().for_each(|row| self.add(nid, row, &mut notes)))
-            .await?;
+        let mut scan = Scan::new(session.table("node")?, "nid", &COLUMNS);
+        scan.only = "AND type = 'file'";
+        session.scan(&scan, Keys::These(nids), |nid, rows| rows.iter().for_each(|row| self.add_file(nid, row))).await?;
         self.files.sort_unstable_by_key(|(nid, _)| *nid);
-        self.files.dedup_by_key(|(nid, _)| *nid);
         Ok(())
     }
 
-    fn add(&mut self, nid: Nid, row: &mut Values, notes: &mut Notes) {
-        let Ok([_, vid, kind, status, language, title, created, changed, tnid]) =
-            <[_; 9]>::try_from(std::mem::take(row))
-        else {
-            return;
+    fn add_file(&mut self, nid: Nid, row: &[&[u8]]) {
+        let [_, vid, FILE, status, _, _, changed, _, title] = row else { return };
+        let (Some(vid), changed) = (values::id(vid), values::int(changed).unwrap_or(0)) else { return };
+        let file = FileNode {
+            vid,
+            published: values::int(status) == Some(1),
+            changed,
+            complete: !self.is_in_flight(changed),
+            looks_like_audio: values::name_says_audio(title),
+            source: None,
         };
-        let (Some(vid), Some(kind)) =
-            (values::id(&vid), values::int(&kind).and_then(|kind| usize::try_from(kind).ok()))
-        else {
-            return;
-        };
-        let published = values::int(&status) == Some(1);
-        let changed = values::int(&changed).unwrap_or(0);
-        let complete = !self.is_in_flight(changed);
-        let kind = match kind {
-            0 => return,
-            1 => {
-                if self.layout.modules.file_nodes {
-                    let looks_like_audio = values::name_says_audio(values::bytes(&title));
-                    self.files
-                        .push((nid, FileNode { vid, published, changed, complete, looks_like_audio, source: None }));
-                }
-                return;
+        self.files.push((nid, file));
+    }
+
+    fn add(&mut self, nid: Nid, row: &[&[u8]], notes: &mut Notes) {
+        let [_, vid, kind, status, language, created, changed, tnid, title] = row else { return };
+        if *kind == FILE {
+            if self.layout.modules.file_nodes {
+                self.add_file(nid, row);
             }
-            kind => kind - 2,
+            return;
+        }
+        let Some(kind) = self.layout.types.iter().position(|known| known.name.as_str().as_bytes() == *kind) else {
+            return;
         };
-        let (title, is_utf8) = values::text(title).unwrap_or((String::new(), true));
-        if !is_utf8 {
+        let Some(vid) = values::id(vid) else { return };
+        let changed = values::int(changed).unwrap_or(0);
+        let title = values::text(title);
+        if matches!(title, Cow::Owned(_)) {
             notes.bad_title(nid);
         }
         let node = Node {
             vid,
-            published,
-            complete,
-            language: self.languages.named(values::bytes(&language)),
+            published: values::int(status) == Some(1),
+            complete: !self.is_in_flight(changed),
+            language: self.languages.named(language),
             language_field: None,
             title: title.into(),
-            created: values::int(&created).unwrap_or(0),
+            created: values::int(created).unwrap_or(0),
             changed,
-            tnid: values::id(&tnid).unwrap_or(0),
+            tnid: values::id(tnid).unwrap_or(0),
             terms: Box::default(),
         };
         let place = match self.layout.types[kind].role {
@@ -194,73 +192,88 @@ impl<'a> Nodes<'a> {
         is_whole: bool,
         notes: &mut Notes,
     ) -> Result<(), ReadError> {
-        let mut columns = vec!["`vid`".to_owned()];
-        columns.extend(table.columns.iter().map(|column| column.name.quoted()));
-        columns.extend(table.is_multiple.then(|| "`delta`".to_owned()));
-        let scan = Scan { columns: columns.join(", "), table: table.table.clone(), key: "`vid`", only: "" };
+        let mut scan = Scan::new(table.table.clone(), "`vid`", &["`vid`"]);
+        scan.columns.extend(table.columns.iter().map(|column| or_empty(&column.name.quoted())));
+        if table.is_multiple {
+            scan.columns.push("`delta`".into());
+        }
         let vids = self.vids();
         let keys = if is_whole { Keys::All } else { Keys::These(&vids) };
         session.scan(&scan, keys, |vid, rows| self.fill(table, vid, rows, notes)).await
     }
 
-    fn fill(&mut self, table: &FieldTable, vid: Vid, rows: &mut [Values], notes: &mut Notes) {
+    fn fill(&mut self, table: &FieldTable, vid: Vid, rows: Rows<'_>, notes: &mut Notes) {
         let Some(found) = self.revision(vid) else { return };
         let revision = &mut self.revisions[found];
-        if !table.types.contains(&usize::from(revision.kind)) {
+        let (kind, place) = (usize::from(revision.kind), revision.place as usize);
+        if !table.types.contains(&kind) {
             return;
         }
         revision.rows += 1;
-        let place = revision.place as usize;
-        let kind = usize::from(revision.kind);
+        let mut rows: Vec<&[&[u8]]> = rows.iter().collect();
         if table.is_multiple {
-            rows.sort_by_key(|row| row.last().and_then(values::int));
+            rows.sort_by_key(|row| row.last().and_then(|delta| values::int(delta)));
         }
         for (column, at) in table.columns.iter().zip(1..) {
-            self.put(kind, place, column, at, rows, notes);
+            let cells = rows.iter().map(|row| row[at]).filter(|cell| !cell.is_empty());
+            match column.holds {
+                Holds::FileNodes => self.put_file(kind, place, column, cells, FileRef::Node, notes),
+                Holds::ManagedFiles => self.put_file(kind, place, column, cells, FileRef::Managed, notes),
+                Holds::Values => self.put_value(kind, place, column, cells, notes),
+            }
         }
     }
 
-    /// Puts the values of a column, those of each row at `at`, where they belong.
-    fn put(&mut self, kind: usize, place: usize, column: &Column, at: usize, rows: &[Values], notes: &mut Notes) {
-        let nid = self.nid(kind, place);
-        let cells = || rows.iter().filter_map(|row| row.get(at)).filter(|value| **value != mysql_async::Value::NULL);
-        let mut strange = |value: &mysql_async::Value| {
-            notes.strange_value(nid, column.field.as_str(), &values::text(value.clone()).unwrap_or_default().0);
-        };
-        if column.holds != Holds::Values {
-            let file = cells().find_map(|value| match values::int(value).map(u32::try_from) {
-                Some(Ok(0)) => None,
-                Some(Ok(id)) => {
-                    Some(if column.holds == Holds::FileNodes { FileRef::Node(id) } else { FileRef::Managed(id) })
-                }
-                _ => {
-                    strange(value);
-                    None
-                }
-            });
-            match (column.meaning, self.node_mut(kind, place)) {
-                (Meaning::Title, NodeMut::Program(program)) => program.title = file,
-                (Meaning::Body, NodeMut::Program(program)) => program.body = file,
-                (Meaning::Title, NodeMut::Sound(sound)) => sound.title = file,
-                (Meaning::Header, NodeMut::Sound(sound)) => sound.header = file,
-                (Meaning::Footer, NodeMut::Sound(sound)) => sound.footer = file,
-                (Meaning::Prompt, NodeMut::Prompt(prompt)) => prompt.audio = file,
-                _ => {}
+    /// The first file of a field; 0 is none.
+    fn put_file<'c>(
+        &mut self,
+        kind: usize,
+        place: usize,
+        column: &Column,
+        mut cells: impl Iterator<Item = &'c [u8]>,
+        points_at: impl Fn(u32) -> FileRef,
+        notes: &mut Notes,
+    ) {
+        let file = cells.find_map(|cell| match values::id(cell) {
+            Some(0) => None,
+            Some(id) => Some(points_at(id)),
+            None => {
+                notes.strange_value(self.nid(kind, place), column.field.as_str(), &values::text(cell));
+                None
             }
-            return;
+        });
+        match (column.meaning, self.node_mut(kind, place)) {
+            (Meaning::Title, NodeMut::Program(program)) => program.title = file,
+            (Meaning::Body, NodeMut::Program(program)) => program.body = file,
+            (Meaning::Title, NodeMut::Sound(sound)) => sound.title = file,
+            (Meaning::Header, NodeMut::Sound(sound)) => sound.header = file,
+            (Meaning::Footer, NodeMut::Sound(sound)) => sound.footer = file,
+            (Meaning::Prompt, NodeMut::Prompt(prompt)) => prompt.audio = file,
+            _ => {}
         }
+    }
+
+    /// The first value of a field, or all where all count.
+    fn put_value<'c>(
+        &mut self,
+        kind: usize,
+        place: usize,
+        column: &Column,
+        mut cells: impl Iterator<Item = &'c [u8]>,
+        notes: &mut Notes,
+    ) {
+        let nid = self.nid(kind, place);
+        let mut strange = |cell: &[u8]| notes.strange_value(nid, column.field.as_str(), &values::text(cell));
         if column.meaning == Meaning::Language {
-            let language = cells().find_map(|value| self.languages.named(values::bytes(value)));
+            let language = cells.find_map(|cell| self.languages.named(cell));
             self.node_mut(kind, place).node().language_field = language;
             return;
         }
         if matches!(column.meaning, Meaning::Weight | Meaning::Balance) {
-            let number = cells()
-                .find(|value| !values::bytes(value).is_empty() || !matches!(value, mysql_async::Value::Bytes(_)));
-            let number = number.and_then(|value| {
-                let number = values::int(value);
+            let number = cells.next().and_then(|cell| {
+                let number = values::int(cell);
                 if number.is_none() {
-                    strange(value);
+                    strange(cell);
                 }
                 number
             });
@@ -275,10 +288,10 @@ impl<'a> Nodes<'a> {
             return;
         }
         let mut texts = Vec::new();
-        for value in cells() {
-            let (text, is_utf8) = values::text(value.clone()).unwrap_or((String::new(), true));
-            if !is_utf8 {
-                strange(value);
+        for cell in cells {
+            let text = values::text(cell);
+            if matches!(text, Cow::Owned(_)) {
+                strange(cell);
             }
             let text = text.trim();
             if !text.is_empty() {
@@ -298,16 +311,16 @@ impl<'a> Nodes<'a> {
         &mut self,
         session: &mut Session<'_>,
         is_whole: bool,
-        is_of_the_phone: impl Fn(Tid) -> bool,
+        is_of_the_phone: impl Fn(Tid) -> bool + Send + Sync,
     ) -> Result<(), ReadError> {
-        let scan = Scan { columns: "vid, tid".into(), table: session.table("term_node")?, key: "vid", only: "" };
+        let scan = Scan::new(session.table("term_node")?, "vid", &["vid", "tid"]);
         let vids = self.vids();
         let keys = if is_whole { Keys::All } else { Keys::These(&vids) };
         session
             .scan(&scan, keys, |vid, rows| {
                 let Some(found) = self.revision(vid) else { return };
                 let mut tids: Vec<Tid> =
-                    rows.iter().filter_map(|row| values::id(row.get(1)?)).filter(|tid| is_of_the_phone(*tid)).collect();
+                    rows.iter().filter_map(|row| values::id(row[1])).filter(|tid| is_of_the_phone(*tid)).collect();
                 tids.sort_unstable();
                 tids.dedup();
                 let (kind, place) = (usize::from(self.revisions[found].kind), self.revisions[found].place as usize);

@@ -8,7 +8,8 @@ use super::frame::{self, Variables};
 use super::layout::Layout;
 use super::nodes::Nodes;
 use super::notes::Notes;
-use super::session::{Keys, Session, session_statements};
+use super::scan::Keys;
+use super::session::{Session, session_statements};
 use super::values;
 use crate::catalogue::site::{FileRef, Nid, Partial, Site};
 use crate::config::{Config, Content, Drupal};
@@ -154,8 +155,8 @@ impl Reader {
             files::read_file_nodes(session, &mut gathered, is_whole).await?;
         }
         if layout.modules.files {
-            let fids: Vec<_> = pointed_at.iter().filter_map(|file| file.fid()).collect();
-            site.managed_files = files::read_managed_files(session, &fids).await?.into_iter().collect();
+            let rows: Vec<_> = pointed_at.iter().filter_map(|file| file.fid()).collect();
+            site.managed_files = files::read_managed_files(session, &rows).await?.into_iter().collect();
         }
         gathered.move_into(&mut site);
         Ok((if is_whole { Vec::new() } else { pointed_at }, site))

@@ -66,10 +66,7 @@ impl Reader {
         let mut session = Session::open(&self.pool, &self.drupal.prefix).await?;
         let mut rows = session.rows_with(statement, (offset.saturating_add(1), length, hex::encode(sha1))).await?;
         session.close();
-        Ok(match rows.pop().and_then(|mut row| row.pop()) {
-            Some(mysql_async::Value::Bytes(bytes)) => bytes,
-            _ => Vec::new(),
-        })
+        Ok(rows.pop().and_then(|mut row| row.pop()).unwrap_or_default())
     }
 }
 
@@ -81,11 +78,11 @@ async fn repositories(session: &mut Session<'_>, storage: &Storage) -> Result<Ve
     let statement = format!("SELECT name, adapter, options FROM {} ORDER BY weight, name", table.quoted());
     let mut repositories = Vec::new();
     for row in session.rows(&statement).await? {
-        let Ok([name, adapter, options]) = <[_; 3]>::try_from(row) else { continue };
-        let Some((name, _)) = values::text(name) else { continue };
-        let adapter = match values::bytes(&adapter) {
+        let [name, adapter, options] = &row[..] else { continue };
+        let name = values::text(name).into_owned();
+        let adapter = match adapter.as_slice() {
             b"file" => {
-                let options = php::Value::parse(values::bytes(&options)).ok();
+                let options = php::Value::parse(options).ok();
                 let location =
                     options.and_then(|options| options.get("location")?.text()).filter(|location| !location.is_empty());
                 location.map(|location| Adapter::File {

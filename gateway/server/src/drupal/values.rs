@@ -1,5 +1,8 @@
 //! What the database sent, as what it should be; columns of old sites hold surprises, and none may bring the reader down.
+//!
+//! A cell is the text of a value, and empty where there is none: Drupal makes no difference between `NULL` and nothing.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -7,16 +10,23 @@ use mysql_async::Value;
 
 use crate::catalogue::site::Language;
 
-/// An integer, from a number or from the text of one.
-pub(super) fn int(value: &Value) -> Option<i64> {
+/// The text of a value as the database would show it.
+pub(super) fn cell(value: Value) -> Vec<u8> {
     match value {
-        Value::Int(number) => Some(*number),
-        Value::UInt(number) => i64::try_from(*number).ok(),
-        Value::Bytes(text) => std::str::from_utf8(text).ok()?.trim().parse().ok(),
-        Value::Double(number) => whole(*number),
-        Value::Float(number) => whole(f64::from(*number)),
-        Value::NULL | Value::Date(..) | Value::Time(..) => None,
+        Value::NULL => Vec::new(),
+        Value::Bytes(bytes) => bytes,
+        Value::Int(number) => number.to_string().into(),
+        Value::UInt(number) => number.to_string().into(),
+        Value::Float(number) => number.to_string().into(),
+        Value::Double(number) => number.to_string().into(),
+        time @ (Value::Date(..) | Value::Time(..)) => time.as_sql(true).trim_matches('\'').into(),
     }
+}
+
+/// An integer; of a number with a fraction the whole part.
+pub(super) fn int(cell: &[u8]) -> Option<i64> {
+    let text = std::str::from_utf8(cell).ok()?.trim();
+    text.parse().ok().or_else(|| whole(text.parse().ok()?))
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the range is checked")]
@@ -26,32 +36,13 @@ fn whole(number: f64) -> Option<i64> {
 }
 
 /// The number of a node, revision, term or file.
-pub(super) fn id(value: &Value) -> Option<u32> {
-    u32::try_from(int(value)?).ok()
+pub(super) fn id(cell: &[u8]) -> Option<u32> {
+    u32::try_from(int(cell)?).ok()
 }
 
-/// A text, and whether it was UTF-8; what was not is replaced.
-pub(super) fn text(value: Value) -> Option<(String, bool)> {
-    match value {
-        Value::NULL => None,
-        Value::Bytes(bytes) => Some(match String::from_utf8(bytes) {
-            Ok(text) => (text, true),
-            Err(error) => (String::from_utf8_lossy(error.as_bytes()).into_owned(), false),
-        }),
-        Value::Int(number) => Some((number.to_string(), true)),
-        Value::UInt(number) => Some((number.to_string(), true)),
-        Value::Float(number) => Some((number.to_string(), true)),
-        Value::Double(number) => Some((number.to_string(), true)),
-        date @ (Value::Date(..) | Value::Time(..)) => Some((date.as_sql(true).trim_matches('\'').to_owned(), true)),
-    }
-}
-
-/// The bytes of a text.
-pub(super) fn bytes(value: &Value) -> &[u8] {
-    match value {
-        Value::Bytes(bytes) => bytes,
-        _ => b"",
-    }
+/// A text; what is no UTF-8 in it is replaced, and then the text is owned.
+pub(super) fn text(cell: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(cell)
 }
 
 /// Language codes, each kept once.
@@ -76,10 +67,10 @@ impl Languages {
 
 /// Whether a type or the end of a name says audio.
 pub(super) fn looks_like_audio(mime: &[u8], name: &[u8]) -> bool {
-    let mime = mime.to_ascii_lowercase();
-    mime.starts_with(b"audio/")
-        || matches!(mime.as_slice(), b"application/ogg" | b"application/x-ogg")
-        || name_says_audio(name)
+    let says =
+        |whole: &[u8], start: &[u8]| whole.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start));
+    let is = |known: &[u8]| known.eq_ignore_ascii_case(mime);
+    says(mime, b"audio/") || is(b"application/ogg") || is(b"application/x-ogg") || name_says_audio(name)
 }
 
 /// Whether the end of a name says audio.
@@ -99,29 +90,34 @@ mod tests {
 
     #[test]
     fn numbers_come_in_many_forms() {
-        assert_eq!(int(&Value::Int(-3)), Some(-3));
-        assert_eq!(int(&Value::Bytes(b" 42 ".to_vec())), Some(42));
-        assert_eq!(int(&Value::Double(7.0)), Some(7));
-        assert_eq!(int(&Value::Double(1e300)), None);
-        assert_eq!(int(&Value::UInt(u64::MAX)), None);
-        assert_eq!(int(&Value::Bytes(b"SIP/ibrahim".to_vec())), None);
-        assert_eq!(int(&Value::NULL), None);
-        assert_eq!(id(&Value::Int(-1)), None);
+        assert_eq!(int(b"-3"), Some(-3));
+        assert_eq!(int(b" 42 "), Some(42));
+        assert_eq!(int(b"-12.5"), Some(-12));
+        assert_eq!(int(b"1e300"), None);
+        assert_eq!(int(b"18446744073709551615"), None);
+        assert_eq!(int(b"SIP/ibrahim"), None);
+        assert_eq!(int(b""), None);
+        assert_eq!(id(b"-1"), None);
     }
 
     #[test]
-    fn texts_that_are_no_utf8_are_replaced_and_told() {
-        assert_eq!(text(Value::Bytes(b"\xc9mission".to_vec())), Some(("\u{fffd}mission".into(), false)));
-        assert_eq!(text(Value::Bytes("Émission ????".into())), Some(("Émission ????".into(), true)));
-        assert_eq!(text(Value::Int(5)), Some(("5".into(), true)));
-        assert_eq!(text(Value::NULL), None);
-        assert_eq!(text(Value::Date(2011, 3, 1, 0, 0, 0, 0)), Some(("2011-03-01".into(), true)));
+    fn a_cell_is_the_text_of_a_value() {
+        assert_eq!(cell(Value::Int(-5)), b"-5");
+        assert_eq!(cell(Value::NULL), b"");
+        assert_eq!(cell(Value::Double(0.5)), b"0.5");
+        assert_eq!(cell(Value::Date(2011, 3, 1, 0, 0, 0, 0)), b"2011-03-01");
+    }
+
+    #[test]
+    fn texts_that_are_no_utf8_are_replaced() {
+        assert_eq!(text(b"\xc9mission"), "\u{fffd}mission");
+        assert!(matches!(text("Émission ????".as_bytes()), Cow::Borrowed("Émission ????")));
     }
 
     #[test]
     fn audio_is_told_by_type_or_by_name() {
         assert!(looks_like_audio(b"audio/x-wav", b"a"));
-        assert!(looks_like_audio(b"application/ogg", b""));
+        assert!(looks_like_audio(b"Application/Ogg", b""));
         assert!(looks_like_audio(b"application/octet-stream", b"My Talk.MP3"));
         assert!(!looks_like_audio(b"text/plain", b"transcript_03.txt"));
         assert!(!looks_like_audio(b"", b"mp3"));
