@@ -7,15 +7,19 @@ use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use audiospread_server::http::tokens::Token;
+use camino::Utf8PathBuf;
 use tokio::sync::OnceCell;
 
 use super::DrupalSite;
+use super::drupal_site::merge;
 
 /// A gateway's process; killed when it is dropped, or when the tests' process ends.
 pub(crate) struct Gateway {
     /// Runs the gateway until the pipe to its standard input closes.
     guard: Child,
     pub(crate) address: SocketAddr,
+    /// The configuration it runs with.
+    pub(crate) config: Utf8PathBuf,
 }
 
 /// Runs the gateway, waits for the end of the test or of the tests' process, kills the gateway, and removes what it is told to.
@@ -48,7 +52,8 @@ impl Gateway {
         SHARED
             .get_or_init(|| async {
                 let site = DrupalSite::new().configure("[feed]\nsnapshot_seconds = 1").build().await;
-                let gateway = Self::start(&site, ALL_PROGRAMS, site.directory().as_str());
+                let gateway = Self::start(&site, "served", "", site.directory().as_str());
+                gateway.wait_for(ALL_PROGRAMS);
                 (site, gateway)
             })
             .await
@@ -56,18 +61,26 @@ impl Gateway {
 
     /// Starts the gateway of a site, and waits until all that the site has is published.
     pub(crate) fn of(site: &DrupalSite, programs: u32) -> Self {
-        Self::start(site, programs, "")
+        let gateway = Self::start(site, "served", "", "");
+        gateway.wait_for(programs);
+        gateway
     }
 
-    fn start(site: &DrupalSite, programs: u32, remove: &str) -> Self {
+    /// Starts one of several gateways of a site, with settings of its own, and waits for nothing.
+    pub(crate) fn named(site: &DrupalSite, name: &str, settings: &str) -> Self {
+        Self::start(site, name, &format!("data_dir = \"{}/data-{name}\"\n{settings}", site.directory()), "")
+    }
+
+    fn start(site: &DrupalSite, name: &str, settings: &str, remove: &str) -> Self {
         // A port that was free a moment ago: the configuration wants to know it before.
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         write_tokens(site);
         let mut config: toml::Table = site.config_text().parse().unwrap();
         config.insert("listen".into(), address.to_string().into());
-        let path = site.directory().join("served.toml");
+        merge(&mut config, settings.parse().unwrap());
+        let path = site.directory().join(format!("{name}.toml"));
         fs::write(&path, toml::to_string(&config).unwrap()).unwrap();
-        let log = fs::File::create(site.directory().join("gateway.log")).unwrap();
+        let log = fs::File::create(path.with_extension("log")).unwrap();
         let guard = Command::new("sh")
             .args(["-c", GUARD, "sh", remove, env!("CARGO_BIN_EXE_audiospread"), "serve", "--config", path.as_str()])
             .stdin(Stdio::piped())
@@ -76,29 +89,34 @@ impl Gateway {
             .process_group(0)
             .spawn()
             .unwrap();
-        let gateway = Self { guard, address };
-        gateway.wait_for(programs, site);
-        gateway
+        Self { guard, address, config: path }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
     }
 
     /// Waits until so many programs are published, by this gateway's own feed.
-    fn wait_for(&self, programs: u32, site: &DrupalSite) {
+    pub(crate) fn wait_for(&self, programs: u32) {
         let patience = Instant::now() + Duration::from_secs(120);
         loop {
-            if TcpStream::connect(self.address).is_ok() && Self::published(site) >= programs as usize {
+            if TcpStream::connect(self.address).is_ok() && self.published() >= programs as usize {
                 return;
             }
-            let log = || fs::read_to_string(site.directory().join("gateway.log")).unwrap_or_default();
-            assert!(Instant::now() < patience, "the gateway does not publish {programs} programs:\n{}", log());
+            assert!(Instant::now() < patience, "the gateway does not publish {programs} programs:\n{}", self.log());
             thread::sleep(Duration::from_millis(100));
         }
     }
 
-    /// How many programs the gateway of a site publishes now.
-    fn published(site: &DrupalSite) -> usize {
-        let path = site.directory().join("served.toml");
+    /// What it has logged.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.config.with_extension("log")).unwrap_or_default()
+    }
+
+    /// How many programs the gateway publishes now.
+    pub(crate) fn published(&self) -> usize {
         let listed = Command::new(env!("CARGO_BIN_EXE_audiospread"))
-            .args(["feed", "--kind", "program", "--json", "--config", path.as_str()])
+            .args(["feed", "--kind", "program", "--json", "--config", self.config.as_str()])
             .output()
             .unwrap();
         String::from_utf8_lossy(&listed.stdout).lines().count()

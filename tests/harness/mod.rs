@@ -1,5 +1,6 @@
 //! What the tests stand on: a private MariaDB and Drupal sites in it.
 
+pub(crate) mod desk;
 mod drupal_site;
 pub(crate) mod editor;
 pub(crate) mod gateway;

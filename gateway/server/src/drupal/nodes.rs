@@ -82,8 +82,8 @@ impl<'a> Nodes<'a> {
         nids: Keys<'_>,
         notes: &mut Notes,
     ) -> Result<(), ReadError> {
-        let types = self.layout.types.iter().map(|kind| format!(", '{}'", kind.name.as_str())).collect::<String>();
-        let kind = format!("FIELD(type, 'file'{types})");
+        let types: Vec<String> = self.layout.types.iter().map(|kind| format!("'{}'", kind.name.as_str())).collect();
+        let kind = format!("FIELD(type, {})", [&["'file'".to_owned()], &types[..]].concat().join(", "));
         let scan = Scan {
             columns: format!(
                 "nid, vid, {kind}, status, language, \
@@ -194,10 +194,10 @@ impl<'a> Nodes<'a> {
         is_whole: bool,
         notes: &mut Notes,
     ) -> Result<(), ReadError> {
-        let columns = table.columns.iter().map(|column| format!(", {}", column.name.quoted())).collect::<String>();
-        let delta = if table.is_multiple { ", `delta`" } else { "" };
-        let scan =
-            Scan { columns: format!("`vid`{columns}{delta}"), table: table.table.clone(), key: "`vid`", only: "" };
+        let mut columns = vec!["`vid`".to_owned()];
+        columns.extend(table.columns.iter().map(|column| column.name.quoted()));
+        columns.extend(table.is_multiple.then(|| "`delta`".to_owned()));
+        let scan = Scan { columns: columns.join(", "), table: table.table.clone(), key: "`vid`", only: "" };
         let vids = self.vids();
         let keys = if is_whole { Keys::All } else { Keys::These(&vids) };
         session.scan(&scan, keys, |vid, rows| self.fill(table, vid, rows, notes)).await

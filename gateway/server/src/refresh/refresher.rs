@@ -87,7 +87,7 @@ impl Refresher {
     }
 
     /// The nodes of whose audio something was learnt since the last call.
-    pub(super) fn nodes_with_new_audio(&self) -> BTreeSet<Nid> {
+    pub fn nodes_with_new_audio(&self) -> BTreeSet<Nid> {
         let sources = self.blobs.index().take_changed();
         block_in_place(|| self.memory.nodes_with(sources))
     }
