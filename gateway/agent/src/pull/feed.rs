@@ -85,6 +85,7 @@ impl Session<'_> {
             Request::Delta(cursor) => Some(cursor),
             Request::Snapshot => None,
         };
+        self.check_room(0)?;
         let (url, part) = (self.link.feed_url(since)?, self.feed_part());
         let snapshot = request == Request::Snapshot;
         let mut delays = delays(2);
