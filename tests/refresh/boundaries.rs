@@ -74,7 +74,7 @@ async fn saves(site: &DrupalSite) -> Vec<(u32, Vec<String>, usize)> {
 }
 
 /// Waits until the account that reads Drupal has no more to ask for the moment: the first reading is over, the refresh settles.
-async fn until_read(site: &DrupalSite) {
+pub(super) async fn until_read(site: &DrupalSite) {
     let mut root = Mariadb::shared().connect(None).await;
     let quiet = format!(
         "SELECT COUNT(*) > 0 AND MIN(command = 'Sleep' AND time_ms BETWEEN 250 AND 1500) FROM information_schema.processlist
