@@ -3,7 +3,11 @@
 mod fixture;
 mod harness;
 mod layout;
+mod manners;
+mod merging;
+mod refusals;
 mod shapes;
+mod storage;
 
 use audiospread_server::catalogue::site::Site;
 use audiospread_server::config::Config;

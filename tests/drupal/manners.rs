@@ -1,0 +1,104 @@
+//! The reader is never in the way of an editor, and asks no more than it must.
+
+use std::time::{Duration, Instant};
+
+use mysql_async::prelude::Queryable;
+
+use super::reader;
+use crate::harness::{DrupalSite, Engine, Mariadb};
+
+/// Fills the site with so many programs that a reading takes its time.
+async fn fill(site: &DrupalSite, programs: u32) {
+    let of_each = format!("FROM seq_1_to_{programs}");
+    site.sql(&format!(
+        "INSERT INTO {{node}} (nid, vid, type, title, status, created, changed)
+           SELECT 10000 + seq, 20000 + seq, 'program', CONCAT('Program ', seq), 1, 1300000000, 1300000000 {of_each};
+         INSERT INTO {{content_type_program}} (vid, nid, field_weight_value) SELECT 20000 + seq, 10000 + seq, seq {of_each};
+         INSERT INTO {{content_field_audio_body}} (vid, nid, field_audio_body_value) SELECT 20000 + seq, 10000 + seq, 166 {of_each};
+         INSERT INTO {{content_field_audio_title}} (vid, nid) SELECT 20000 + seq, 10000 + seq {of_each};
+         INSERT INTO {{content_field_language}} (vid, nid) SELECT 20000 + seq, 10000 + seq {of_each};
+         INSERT INTO {{term_node}} (vid, nid, tid) SELECT 20000 + seq, 10000 + seq, 2 {of_each}"
+    ))
+    .await;
+}
+
+/// The statements that the reader's account has made so far.
+async fn statements(site: &DrupalSite) -> u64 {
+    let mut root = Mariadb::shared().connect(Some("mysql")).await;
+    let number = site.database.trim_start_matches("drupal_");
+    let query = format!(
+        "SELECT COUNT(*) FROM general_log WHERE user_host LIKE 'reader_{number}[%' AND command_type IN ('Query', 'Execute')"
+    );
+    root.query_first(query).await.unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn the_number_of_statements_grows_by_one_for_each_five_thousand_rows() {
+    let site = DrupalSite::new().build().await;
+    let mut root = Mariadb::shared().connect(None).await;
+    root.query_drop("SET GLOBAL log_output = 'TABLE', GLOBAL general_log = 1").await.unwrap();
+    let reader = reader(&site.config());
+    reader.read_all().await.unwrap();
+    let small = statements(&site).await;
+    fill(&site, 20_000).await;
+    reader.read_all().await.unwrap();
+    let large = statements(&site).await - small;
+    reader.read_some(&[165, 10_001, 10_002]).await.unwrap();
+    let some = statements(&site).await - small - large;
+    root.query_drop("SET GLOBAL general_log = 0").await.unwrap();
+    // Six tables have 20,000 rows more.
+    assert!(small <= 70 && some <= 50, "{small} statements for the fixture, {some} for three nodes");
+    assert!(large <= small + 6 * (20_000 / 5_000 + 1), "{large} statements instead of {small}");
+}
+
+#[tokio::test]
+async fn an_editor_saves_beside_a_reading_as_if_there_were_none() {
+    for engine in [Engine::InnoDb, Engine::MyIsam] {
+        let site = DrupalSite::new().engine(engine).build().await;
+        fill(&site, 30_000).await;
+        let reader = reader(&site.config());
+        let readings = tokio::spawn(async move {
+            for _ in 0..3 {
+                reader.read_all().await.unwrap();
+            }
+        });
+        let mut editor = site.connect().await;
+        let mut longest = Duration::ZERO;
+        while !readings.is_finished() {
+            let started = Instant::now();
+            editor.query_drop("UPDATE node SET title = CONCAT('now ', RAND()) WHERE nid = 165").await.unwrap();
+            longest = longest.max(started.elapsed());
+            tokio::task::yield_now().await;
+        }
+        readings.await.unwrap();
+        assert!(longest < Duration::from_millis(500), "{engine:?}: an UPDATE took {longest:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_reading_that_is_given_up_leaves_no_transaction_behind() {
+    let site = DrupalSite::new().build().await;
+    fill(&site, 20_000).await;
+    let reader = reader(&site.config());
+    let number = site.database.trim_start_matches("drupal_").to_owned();
+    let mut root = Mariadb::shared().connect(None).await;
+    let open = format!(
+        "SELECT COUNT(*) FROM information_schema.innodb_trx t JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id
+         WHERE p.user = 'reader_{number}'"
+    );
+    let mut seen_open = false;
+    while !seen_open {
+        let reading = tokio::spawn({
+            let reader = reader.clone();
+            async move { reader.read_all().await }
+        });
+        while !seen_open && !reading.is_finished() {
+            seen_open = root.query_first::<u32, _>(&open).await.unwrap() > Some(0);
+        }
+        reading.abort();
+    }
+    let patience = Instant::now() + Duration::from_secs(20);
+    while root.query_first::<u32, _>(&open).await.unwrap() > Some(0) {
+        assert!(Instant::now() < patience, "a transaction stays open");
+    }
+}
