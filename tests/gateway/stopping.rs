@@ -28,7 +28,7 @@ async fn a_download_that_is_under_way_ends_whole_when_the_gateway_is_told_to_sto
     until("nobody is let in any more", async || std::net::TcpStream::connect(address).is_err()).await;
     let mut rest = Vec::new();
     reader.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    let mut piece = [0; 65_536];
+    let mut piece = [0; 8_192];
     while !rest.ends_with(b"\n\r\n0\r\n\r\n") {
         let read = reader.read(&mut piece).unwrap();
         if read == 0 {
