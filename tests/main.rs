@@ -15,3 +15,4 @@ mod gateway;
 mod harness;
 mod http;
 mod refresh;
+mod traps;

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-use super::audiospread;
+use super::{audiospread, until};
 use crate::harness::DrupalSite;
 use crate::harness::gateway::{ALL_PROGRAMS, Gateway};
 
@@ -160,14 +160,5 @@ async fn whoever_has_read_enough_of_the_output_closes_it_without_an_error() {
             .output()
             .unwrap();
         assert_eq!((ran.status.code(), err(&ran).as_str()), (Some(0), ""), "{arguments}");
-    }
-}
-
-/// Waits for a condition.
-async fn until(what: &str, condition: impl AsyncFn() -> bool) {
-    let patience = std::time::Instant::now() + std::time::Duration::from_secs(60);
-    while !condition().await {
-        assert!(std::time::Instant::now() < patience, "never: {what}");
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
 }

@@ -52,6 +52,8 @@ async fn a_whole_run_with_an_account_that_may_only_select_leaves_drupal_s_databa
     assert!(refreshed.status().is_success(), "{}", refreshed.text().await.unwrap());
     until_published(&onlooker(&site).await.rooms).await;
     assert_eq!(super::audiospread(&["doctor", "--config", gateway.config.as_str()]).status.code(), Some(0));
+    let log = gateway.log();
+    assert!(!log.contains("ERROR") && !log.contains("panicked") && !log.contains("symphonia"), "{log}");
     drop(gateway);
     assert_eq!(checksums(&site).await, before);
 }
@@ -74,7 +76,7 @@ fn wav_of_silence() -> Vec<u8> {
 }
 
 /// A request whose answer begins to come, and is then not read.
-fn held(gateway: &Gateway, path: &str) -> TcpStream {
+pub(super) fn held(gateway: &Gateway, path: &str) -> TcpStream {
     let mut stream = TcpStream::connect(gateway.address).unwrap();
     write!(stream, "GET {path} HTTP/1.1\r\nHost: gateway\r\nAuthorization: Bearer {EVERYTHING}\r\n\r\n").unwrap();
     let mut begin = [0; 256];

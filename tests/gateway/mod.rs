@@ -5,6 +5,7 @@ mod doctor;
 mod killing;
 mod manners;
 mod several;
+mod stopping;
 
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -50,4 +51,13 @@ async fn versions_are_without_gaps(site: &DrupalSite) {
     let query = "SELECT COUNT(*) = MAX(version) - MIN(version) + 1 AND MAX(version) = (SELECT version FROM feed_head)
                  AND (SELECT MAX(version) FROM feed_entity) <= MAX(version) FROM feed_version";
     assert_eq!(site.own_value::<u8>(query).await, 1, "the versions have gaps");
+}
+
+/// Waits for a condition.
+async fn until(what: &str, condition: impl AsyncFn() -> bool) {
+    let patience = Instant::now() + Duration::from_secs(60);
+    while !condition().await {
+        assert!(Instant::now() < patience, "never: {what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }

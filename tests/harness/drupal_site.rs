@@ -328,7 +328,8 @@ fn copy_of(template: &Template, database: &str, prefix: &Prefix) -> String {
     statements.join(";\n")
 }
 
-fn copy_directory(from: &Path, to: &Path) {
+/// Copies a directory with all that is in it.
+pub(crate) fn copy_directory(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

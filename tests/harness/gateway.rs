@@ -8,6 +8,7 @@ use std::{fs, thread};
 
 use audiospread_server::http::tokens::Token;
 use camino::Utf8PathBuf;
+use rustix::process::{Pid, Signal};
 use tokio::sync::OnceCell;
 
 use super::DrupalSite;
@@ -30,9 +31,11 @@ shift
 "$@" &
 gateway=$!
 cat >/dev/null
-kill -KILL "$gateway"
+kill -KILL "$gateway" 2>/dev/null
 wait "$gateway"
+code=$?
 if [ -n "$directory" ]; then rm -rf "$directory"; fi
+exit $code
 "#;
 
 /// The programs of the fixture's site.
@@ -96,6 +99,15 @@ impl Gateway {
         format!("http://{}", self.address)
     }
 
+    /// Tells it to stop, as the host does.
+    pub(crate) fn stop(self) -> Stopping {
+        let guard = self.guard.id();
+        let children = fs::read_to_string(format!("/proc/{guard}/task/{guard}/children")).unwrap();
+        let process = children.split(' ').next().and_then(|pid| Pid::from_raw(pid.parse().unwrap())).unwrap();
+        rustix::process::kill_process(process, Signal::TERM).unwrap();
+        Stopping { gateway: self, process }
+    }
+
     /// Waits until so many programs are published, by this gateway's own feed.
     pub(crate) fn wait_for(&self, programs: u32) {
         let patience = Instant::now() + Duration::from_secs(120);
@@ -120,6 +132,26 @@ impl Gateway {
             .output()
             .unwrap();
         String::from_utf8_lossy(&listed.stdout).lines().count()
+    }
+}
+
+/// A gateway that was told to stop.
+pub(crate) struct Stopping {
+    gateway: Gateway,
+    process: Pid,
+}
+
+impl Stopping {
+    /// Its exit code, once it has ended by itself.
+    pub(crate) fn code(mut self) -> Option<i32> {
+        let patience = Instant::now() + Duration::from_secs(60);
+        let stat = format!("/proc/{}/stat", self.process.as_raw_nonzero());
+        while fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z ")) {
+            assert!(Instant::now() < patience, "the gateway does not stop:\n{}", self.gateway.log());
+            thread::sleep(Duration::from_millis(20));
+        }
+        drop(self.gateway.guard.stdin.take());
+        self.gateway.guard.wait().unwrap().code()
     }
 }
 

@@ -8,5 +8,5 @@ mod mariadb;
 pub(crate) mod phone;
 pub(crate) mod proxy;
 
-pub(crate) use drupal_site::{DrupalSite, Engine};
+pub(crate) use drupal_site::{DrupalSite, Engine, copy_directory};
 pub(crate) use mariadb::Mariadb;

@@ -44,24 +44,24 @@ async fn saves(site: &DrupalSite) -> Vec<(u32, Vec<String>, usize)> {
     let sound: u32 = site.value("SELECT field_audio_body_value FROM {content_field_audio_body} WHERE vid = 440").await;
     let save = ProgramSave { spoken_title: Some(sound), body: Some(sound), ..SAVE };
     let mut next_nid: u32 = site.value::<u32>("SELECT MAX(nid) FROM {node}").await + 1;
-    let mut next_vid: u32 = site.value::<u32>("SELECT MAX(vid) FROM {node_revisions}").await + 1;
+    let mut revision: u32 = site.value::<u32>("SELECT MAX(vid) FROM {node_revisions}").await + 1;
     let mut programs = programs(site).await.into_iter();
     let mut saves = Vec::new();
     for sort in ["insert", "update", "revise"] {
         let mut boundary = 0;
         loop {
             let (nid, statements) = match sort {
-                "insert" => (next_nid, editor.insert(next_nid, next_vid, &save).await),
+                "insert" => (next_nid, editor.insert(next_nid, revision, &save).await),
                 "update" => {
                     let nid = programs.next().unwrap();
                     (nid, editor.update(nid, &save).await)
                 }
                 _ => {
                     let nid = programs.next().unwrap();
-                    (nid, editor.revise(nid, next_vid, &save).await)
+                    (nid, editor.revise(nid, revision, &save).await)
                 }
             };
-            (next_nid, next_vid) = (next_nid + 1, next_vid + 1);
+            (next_nid, revision) = (next_nid + 1, revision + 1);
             boundary += 1;
             let is_last = boundary + 1 >= statements.len();
             saves.push((nid, statements, boundary));
@@ -74,7 +74,7 @@ async fn saves(site: &DrupalSite) -> Vec<(u32, Vec<String>, usize)> {
 }
 
 /// Waits until the account that reads Drupal has no more to ask for the moment: the first reading is over, the refresh settles.
-async fn until_read(site: &DrupalSite) {
+pub(super) async fn until_read(site: &DrupalSite) {
     let mut root = Mariadb::shared().connect(None).await;
     let quiet = format!(
         "SELECT COUNT(*) > 0 AND MIN(command = 'Sleep' AND time_ms BETWEEN 250 AND 1500) FROM information_schema.processlist

@@ -8,10 +8,11 @@ use audiospread_server::refresh::Scope;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
+use super::boundaries::until_read;
 use super::running::Running;
-use crate::harness::DrupalSite;
 use crate::harness::desk::Desk;
 use crate::harness::editor::Editor;
+use crate::harness::{DrupalSite, copy_directory};
 
 const SAVES: u32 = 40;
 
@@ -114,11 +115,30 @@ async fn what_moves_beneath_the_nodes_is_noticed_whichever_nodes_are_named() {
     pair.agree_after("the table that is back", []).await;
     pair.site.sql("INSERT INTO {variable} (name, value) VALUES ('language_default', 'O:8:\"stdClass\":1:{s:8:\"language\";s:2:\"fr\";}')").await;
     pair.agree_after("another default language", []).await;
-    std::fs::rename(pair.site.files(), pair.site.root().join("sites/default/media")).unwrap();
+    // Files that Drupal manages itself are known by their whole path, and stay where they are.
+    copy_directory(pair.site.files().as_std_path(), pair.site.root().join("sites/default/media").as_std_path());
     pair.site
         .sql("INSERT INTO {variable} (name, value) VALUES ('file_directory_path', 's:19:\"sites/default/media\";')")
         .await;
     pair.agree_after("a files directory that moved", []).await;
     let published = pair.told.rooms.published().await;
     assert!(published.keys().filter(|key| key.kind() == Kind::Program).count() > 50);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_refresh_saw_before_it_failed_is_not_forgotten() {
+    let site = DrupalSite::new().configure("drupal.settle_ms = 2000").build().await;
+    let mut running = Running::on(&site).await;
+    running.settle().await;
+    site.sql("UPDATE {term_data} SET name = 'Renamed' WHERE tid = 2").await;
+    // The first reading finds another name; the second one, no terms.
+    let away = async {
+        until_read(&site).await;
+        site.sql("RENAME TABLE {term_data} TO {away}").await;
+    };
+    let (outcome, ()) = tokio::join!(running.refresher.refresh(Scope::Nodes([171].into())), away);
+    assert!(outcome.is_err());
+    site.sql("RENAME TABLE {away} TO {term_data}").await;
+    running.refresh(Scope::Nodes([171].into())).await;
+    assert_eq!(running.rooms.published().await, running.rooms.as_read_now().await);
 }
