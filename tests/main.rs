@@ -11,6 +11,8 @@ mod blobs;
 mod catalogue;
 mod drupal;
 mod feed;
+mod gateway;
 mod harness;
 mod http;
 mod refresh;
+mod traps;

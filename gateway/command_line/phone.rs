@@ -6,7 +6,8 @@ mod text;
 use std::io::{self, Write};
 
 use audiospread_agent::{
-    Amount, Config, MirrorError, PullError, PullReport, Stop, Stopper, VerifyOptions, menu, prune, pull, status, verify,
+    Amount, Config, MirrorError, PullError, PullOptions, PullReport, Stop, Stopper, VerifyOptions, menu, prune, pull,
+    status, verify,
 };
 use camino::Utf8PathBuf;
 use clap::{Args, Subcommand};
@@ -36,7 +37,7 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:\n  \
         audiospread verify\n  \
         audiospread verify --quick --offline      sizes only, without the link\n  \
-        audiospread verify --repair               remove spoilt sounds; the next pull fetches them")]
+        audiospread verify --repair               then pull: it brings what was spoilt")]
     Verify(VerifyArgs),
     /// Show how things stand on this host.
     #[command(after_help = "Examples:\n  audiospread status\n  audiospread status --json | jq .failure")]
@@ -70,6 +71,9 @@ pub(crate) struct PullArgs {
     /// At most so many bytes a second, over all downloads together; k, M and G are understood.
     #[arg(long, value_name = "RATE")]
     limit_rate: Option<Amount>,
+    /// Take over a snapshot even if it takes away much of what is on the phone.
+    #[arg(long)]
+    accept: bool,
 }
 
 /// What `verify` takes.
@@ -83,7 +87,7 @@ pub(crate) struct VerifyArgs {
     /// Do not ask the gateway.
     #[arg(long)]
     offline: bool,
-    /// Remove spoilt sounds, so that the next pull fetches them.
+    /// Remove what is spoilt, and derive again what follows from the rest; the next pull brings what is missing.
     #[arg(long)]
     repair: bool,
 }
@@ -125,7 +129,8 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
             args.common.print(&menu, |out| text::menu(out, &menu))
         }
         Command::Prune(args) => {
-            let pruned = prune(&args.common.load()?, args.older_than_days, args.dry_run).map_err(pull_failure)?;
+            let pruned = prune(&args.common.load()?, args.older_than_days, args.dry_run)
+                .map_err(|error| pull_failure(&error))?;
             args.common.print(&pruned, |out| text::pruned(out, &pruned))
         }
     }
@@ -156,9 +161,10 @@ impl Common {
 fn run_pull(args: &PullArgs) -> Result<(), Failure> {
     let config = args.common.load()?;
     let progress = Progress::new(args.common.json);
+    let options = PullOptions { limit: args.limit_rate, accept: args.accept };
     let outcome = runtime()?.block_on(async {
         let stop = stop_on_signals()?;
-        pull(&config, args.limit_rate, &stop, &|event| progress.tell(&event)).await.map_err(pull_failure)
+        pull(&config, options, &stop, &|event| progress.tell(&event)).await.map_err(|error| pull_failure(&error))
     });
     progress.finish();
     let report = outcome?;
@@ -191,8 +197,9 @@ fn run_verify(args: &VerifyArgs) -> Result<(), Failure> {
     let config = args.common.load()?;
     let progress = Progress::new(args.common.json);
     let options = VerifyOptions { quick: args.quick, offline: args.offline, repair: args.repair };
-    let outcome = runtime()?
-        .block_on(async { verify(&config, options, &|event| progress.tell(&event)).await.map_err(pull_failure) });
+    let outcome = runtime()?.block_on(async {
+        verify(&config, options, &|event| progress.tell(&event)).await.map_err(|error| pull_failure(&error))
+    });
     progress.finish();
     let verified = outcome?;
     args.common.print(&Done { event: "verified", result: &verified }, |out| text::verified(out, &verified))?;
@@ -202,7 +209,7 @@ fn run_verify(args: &VerifyArgs) -> Result<(), Failure> {
             Err(Failure::Later(format!("what is here is whole, but the gateway could not be asked: {why}")))
         }
         (faults, _) => Err(Failure::Failed(format!(
-            "{faults} faults; `audiospread verify --repair` removes spoilt sounds, `audiospread pull` brings the rest"
+            "{faults} faults: run `audiospread verify --repair`, and then `audiospread pull`"
         ))),
     }
 }
@@ -227,7 +234,7 @@ fn stop_on_signals() -> Result<Stop, Failure> {
     Ok(stop)
 }
 
-fn pull_failure(error: PullError) -> Failure {
+fn pull_failure(error: &PullError) -> Failure {
     if error.is_passing() {
         Failure::Later(error.to_string())
     } else if error.is_configuration() {

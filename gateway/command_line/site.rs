@@ -142,10 +142,10 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
 async fn feed(args: FeedArgs) -> Result<(), Failure> {
     let store = gateway::open_feed(&load(&args.config)?).await?;
     if args.accept {
-        return match store.accept_hold().await.map_err(gateway::GatewayError::from)? {
-            true => Ok(writeln!(io::stdout(), "accepted: the gateway goes on with its next reading")?),
-            false => Err(Failure::Failed("no refresh is held: there is nothing to accept".into())),
-        };
+        if store.accept_hold().await.map_err(gateway::GatewayError::from)? {
+            return Ok(writeln!(io::stdout(), "accepted: the gateway goes on with its next reading")?);
+        }
+        return Err(Failure::Failed("no refresh is held: there is nothing to accept".into()));
     }
     let mut out = io::stdout().lock();
     if args.findings {
@@ -175,6 +175,9 @@ async fn examine(args: DoctorArgs) -> Result<(), Failure> {
         json_lines(&mut out, &checks)?;
     } else {
         listing::checks(&mut out, &checks, io::stdout().is_terminal())?;
+    }
+    if checks.iter().any(|check| check.what == doctor::CONFIGURATION && check.verdict == doctor::Verdict::Bad) {
+        return Err(Failure::Usage("without a configuration nothing else can be looked at".into()));
     }
     match checks.iter().filter(|check| check.verdict == doctor::Verdict::Bad).count() {
         0 => Ok(()),

@@ -49,6 +49,36 @@ async fn verify_finds_spoilt_and_lost_sounds_and_a_repair_brings_them_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_foreign_hand_changed_is_found_and_repaired_by_one_snapshot() {
+    let (phone, link) = phone_behind_a_link().await;
+    phone.pull();
+    phone
+        .mirror()
+        .execute_batch(
+            "UPDATE entity SET value = replace(value, 'Crops', 'Crobs') WHERE kind = 'category' AND id = '2';
+             UPDATE program SET title = 'x' WHERE id = 171;
+             DELETE FROM program_category",
+        )
+        .unwrap();
+    let found = phone.run(&["verify"]);
+    assert_eq!(found.code(), 1, "{found}");
+    assert!(found.out().contains("category 2: the value does not have the hash"), "{found}");
+    assert!(found.out().contains("the table program is not what follows"), "{found}");
+    phone.run(&["verify", "--repair"]);
+    link.take_seen();
+    let pulled = phone.run(&["pull", "--json"]);
+    assert_eq!(pulled.code(), 0, "{pulled}");
+    let snapshots = link.take_seen().iter().filter(|seen| seen.path == "/v1/feed").count();
+    assert_eq!(snapshots, 1, "{pulled}");
+    phone.verify(&[]);
+    // The same version is not worth a second one so soon.
+    phone.mirror().execute_batch("UPDATE entity SET leaf = zeroblob(32) WHERE id = '171'; DELETE FROM bucket").unwrap();
+    let again = phone.run(&["pull"]);
+    assert_eq!(again.code(), 75, "{again}");
+    assert!(again.err().contains("the next snapshot is worth a try from"), "{again}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn verify_asks_the_gateway_unless_told_not_to() {
     let (phone, link) = phone_behind_a_link().await;
     phone.pull();

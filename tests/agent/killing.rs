@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 use rand::Rng;
 
 use super::phone_behind_a_link;
-use crate::harness::gateway::ALL_PROGRAMS;
-use crate::harness::proxy::Fault;
+use crate::harness::DrupalSite;
+use crate::harness::gateway::{ALL_PROGRAMS, Gateway};
+use crate::harness::phone::Phone;
+use crate::harness::proxy::{Fault, Proxy};
 
 /// Kills a phone server's pull as often as this in each test run; `scripts/soak` takes more.
 const KILLS: u32 = 20;
@@ -37,7 +39,7 @@ async fn a_pull_that_is_killed_at_random_moments_leaves_a_whole_mirror() {
     }
     link.heal();
     phone.pull();
-    assert_eq!(phone.value::<i64>("SELECT count(*) FROM phone_program"), ALL_PROGRAMS as i64);
+    assert_eq!(phone.value::<u32>("SELECT count(*) FROM phone_program"), ALL_PROGRAMS);
     phone.verify(&[]);
     assert_eq!(phone.data().join("incoming").read_dir_utf8().unwrap().count(), 0, "nothing is left over");
 }
@@ -46,6 +48,30 @@ async fn a_pull_that_is_killed_at_random_moments_leaves_a_whole_mirror() {
 fn only_lacks_a_promotion(said: &str) -> bool {
     let mut faults = said.lines().filter(|line| line.starts_with("FAULT")).peekable();
     faults.peek().is_some() && faults.all(|line| line.contains("its last state is not shown"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_is_killed_in_the_middle_leaves_a_whole_mirror_and_comes_back_as_it_was() {
+    let site = DrupalSite::new().build().await;
+    let gateway = Gateway::of(&site, ALL_PROGRAMS);
+    let link = Proxy::before(gateway.address);
+    let phone = Phone::of(&link.url());
+    // Slow enough that the gateway dies before all has come.
+    link.fail("/v1/blobs/", usize::MAX, Fault::Throttle(10_000));
+    let pull = phone.start(&["pull"]).unwrap();
+    let patience = Instant::now() + Duration::from_secs(60);
+    while phone.audio().is_empty() {
+        assert!(Instant::now() < patience, "no sound comes");
+    }
+    drop(gateway);
+    let ended = pull.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(75));
+    phone.verify(&["--offline"]);
+    let gateway = Gateway::of(&site, ALL_PROGRAMS);
+    phone.configure(&format!("http://{}", gateway.address), "");
+    let report = phone.pull();
+    assert_eq!((&report["put"], &report["waiting"]), (&0.into(), &0.into()), "the feed is the one that it was");
+    phone.verify(&[]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

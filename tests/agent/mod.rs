@@ -1,8 +1,10 @@
 //! The phone server's side, by its real program, against a real gateway and over a link with faults.
 
 mod commands;
+mod full_disk;
 mod killing;
 mod links;
+mod odbc;
 mod pulling;
 
 use crate::harness::gateway::Gateway;

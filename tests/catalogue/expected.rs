@@ -64,7 +64,7 @@ impl Expected {
         entities
     }
 
-    fn categories_of(&self, node: &Value) -> Vec<u64> {
+    fn categories_of(node: &Value) -> Vec<u64> {
         let minimals = 12..=18;
         let tids = node["tids"].as_array().unwrap().iter().map(|tid| tid.as_u64().unwrap());
         let mut tids: Vec<u64> = tids.filter(|tid| !minimals.contains(tid)).collect();
@@ -74,7 +74,7 @@ impl Expected {
 
     fn programs(&self) -> impl Iterator<Item = (String, Value)> {
         self.nodes(&["programs", "legacy_programs", "messages"]).filter_map(|node| {
-            let categories: Vec<String> = self.categories_of(node).iter().map(u64::to_string).collect();
+            let categories: Vec<String> = Self::categories_of(node).iter().map(u64::to_string).collect();
             let (title, body) = title_and_body(node);
             if node["status"] != 1 || categories.is_empty() {
                 return None;
@@ -109,7 +109,7 @@ impl Expected {
             move |term| {
                 let tid = term["tid"].as_u64().unwrap();
                 let mut sounds = BTreeMap::new();
-                let tagged = self.nodes(&["category_infos"]).filter(|node| self.categories_of(node).contains(&tid));
+                let tagged = self.nodes(&["category_infos"]).filter(|node| Self::categories_of(node).contains(&tid));
                 for node in tagged.filter(|node| node["status"] == 1) {
                     let mut parts = json!({});
                     for part in ["title", "header", "footer"] {

@@ -122,9 +122,13 @@ fn attachments(program: &Value) -> Box<[FileRef]> {
     let listed = |mechanism: &str| {
         let mut found: Vec<(i64, FileRef)> = (program["audio"].as_array().unwrap().iter())
             .filter(|audio| audio["mechanism"] == mechanism && audio["list"] == 1)
-            .map(|audio| match audio["fid"].is_null() {
-                true => (number(&audio["weight"]), FileRef::Node(number(&audio["file_nid"]))),
-                false => (number(&audio["weight"]), FileRef::Managed(number(&audio["fid"]))),
+            .map(|audio| {
+                let file = if audio["fid"].is_null() {
+                    FileRef::Node(number(&audio["file_nid"]))
+                } else {
+                    FileRef::Managed(number(&audio["fid"]))
+                };
+                (number(&audio["weight"]), file)
             })
             .collect();
         found.sort_unstable();

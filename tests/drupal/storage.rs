@@ -69,15 +69,15 @@ async fn a_blob_in_the_database_is_read_in_pieces() {
         let site = DrupalSite::new().engine(engine).build().await;
         let reader = reader(&site.config());
         let id = sha1(IN_THE_DATABASE);
-        let size = reader.sql_blob_size("bitcache_data", &id).await.unwrap().unwrap();
+        let length = reader.sql_blob_size("bitcache_data", &id).await.unwrap().unwrap();
         let mut bytes = Vec::new();
-        while (bytes.len() as u64) < size {
+        while (bytes.len() as u64) < length {
             let piece = reader.sql_blob_piece("bitcache_data", &id, bytes.len() as u64, 1000).await.unwrap();
             assert!(!piece.is_empty() && piece.len() <= 1000);
             bytes.extend(piece);
         }
         assert_eq!(Sha1::digest(&bytes)[..], id);
-        assert!(reader.sql_blob_piece("bitcache_data", &id, size, 1000).await.unwrap().is_empty());
+        assert!(reader.sql_blob_piece("bitcache_data", &id, length, 1000).await.unwrap().is_empty());
         assert_eq!(reader.sql_blob_size("bitcache_data", &[0; 20]).await.unwrap(), None);
         assert!(reader.sql_blob_piece("bitcache_data", &[0; 20], 0, 9).await.unwrap().is_empty());
         assert!(reader.sql_blob_size("bitcache_data`; DROP TABLE node", &id).await.is_err());

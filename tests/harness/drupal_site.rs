@@ -73,6 +73,30 @@ impl DrupalSite {
         value.unwrap()
     }
 
+    /// The first column of the first row of a query on the gateway's own database.
+    pub(crate) async fn own_value<T: mysql_async::prelude::FromValue + Send + 'static>(&self, query: &str) -> T {
+        let mut conn = Mariadb::shared().connect(Some(&self.own_database)).await;
+        let value: Option<T> = conn.query_first(query).await.unwrap();
+        conn.disconnect().await.unwrap();
+        value.unwrap()
+    }
+
+    /// A second, empty database for a gateway of its own beside the first one.
+    pub(crate) async fn second_own_database(&self) -> String {
+        let name = format!("{}_second", self.own_database);
+        let number = self.own_database.trim_start_matches("own_");
+        let mut root = Mariadb::shared().connect(None).await;
+        root.query_drop(format!(
+            "DROP DATABASE IF EXISTS {name};
+             CREATE DATABASE {name} CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+             GRANT ALL ON {name}.* TO gateway_{number}@localhost"
+        ))
+        .await
+        .unwrap();
+        root.disconnect().await.unwrap();
+        name
+    }
+
     /// A connection to Drupal's database with all rights, for statements between which a test looks elsewhere.
     pub(crate) async fn connect(&self) -> Conn {
         let mut conn = Mariadb::shared().connect(Some(&self.database)).await;
@@ -108,13 +132,6 @@ impl DrupalSite {
     /// The same as the text of a `gateway.toml`; its paths are absolute.
     pub(crate) fn config_text(&self) -> String {
         toml::to_string(&self.config).unwrap()
-    }
-
-    /// The configuration as a file, for programs.
-    pub(crate) fn config_file(&self) -> Utf8PathBuf {
-        let path = self.directory().join("gateway.toml");
-        fs::write(&path, self.config_text()).unwrap();
-        path
     }
 
     /// A directory of this test's own; gone with the site.
@@ -311,7 +328,8 @@ fn copy_of(template: &Template, database: &str, prefix: &Prefix) -> String {
     statements.join(";\n")
 }
 
-fn copy_directory(from: &Path, to: &Path) {
+/// Copies a directory with all that is in it.
+pub(crate) fn copy_directory(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
@@ -324,7 +342,8 @@ fn copy_directory(from: &Path, to: &Path) {
     }
 }
 
-fn merge(into: &mut toml::Table, from: toml::Table) {
+/// Settings that take the place of others.
+pub(super) fn merge(into: &mut toml::Table, from: toml::Table) {
     for (key, value) in from {
         match (into.get_mut(&key), value) {
             (Some(toml::Value::Table(old)), toml::Value::Table(new)) => merge(old, new),

@@ -1,6 +1,6 @@
 //! An editor at work: each save as the single statements that Drupal 6 makes of it, in its order, with a pause where a test wants one.
 //!
-//! The order is that of `node_save()`, then taxonomy, then CCK (which is how their modules are sorted), then file_cck, which writes its
+//! The order is that of `node_save()`, then taxonomy, then CCK (which is how their modules are sorted), then `file_cck`, which writes its
 //! fields' values afterwards by itself.
 
 use mysql_async::Conn;
@@ -170,7 +170,7 @@ impl<'a> Editor<'a> {
         }
     }
 
-    /// CCK's rows of a program: in the type's own table and in those of shared fields, then file_cck's values.
+    /// CCK's rows of a program: in the type's own table and in those of shared fields, then `file_cck`'s values.
     async fn fields(&self, nid: u32, vid: u32, save: &ProgramSave<'_>, new_rows: bool) -> Vec<String> {
         let null = |value: Option<u32>| value.map_or("NULL".to_owned(), |value| value.to_string());
         let mut statements = Vec::new();

@@ -1,5 +1,6 @@
 //! What the tests stand on: a private MariaDB and Drupal sites in it.
 
+pub(crate) mod desk;
 mod drupal_site;
 pub(crate) mod editor;
 pub(crate) mod gateway;
@@ -7,5 +8,5 @@ mod mariadb;
 pub(crate) mod phone;
 pub(crate) mod proxy;
 
-pub(crate) use drupal_site::{DrupalSite, Engine};
+pub(crate) use drupal_site::{DrupalSite, Engine, copy_directory};
 pub(crate) use mariadb::Mariadb;

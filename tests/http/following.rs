@@ -201,10 +201,9 @@ struct Events {
 impl Events {
     async fn next(&mut self) -> String {
         loop {
-            if let Some((event, rest)) = self.text.split_once("\n\n") {
-                let event = event.to_owned();
-                self.text = rest.to_owned();
-                return event;
+            if let Some(end) = self.text.find("\n\n") {
+                let event = self.text.drain(..end + 2).collect::<String>();
+                return event.trim_end().to_owned();
             }
             let piece = self.answer.chunk().await.unwrap().expect("the events have ended");
             self.text.push_str(std::str::from_utf8(&piece).unwrap());

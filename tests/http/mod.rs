@@ -168,12 +168,10 @@ fn reader(directory: &Utf8Path) -> Reader {
 }
 
 fn write_tokens(directory: &Utf8Path, tokens: &[(&str, &str, &str)]) {
-    let text: String = tokens
-        .iter()
-        .map(|(name, token, scopes)| {
-            format!("[[token]]\nname = \"{name}\"\nsha256 = \"{}\"\nscopes = [{scopes}]\n", Token::hash(token))
-        })
-        .collect();
+    let entry = |(name, token, scopes): &(&str, &str, &str)| {
+        format!("[[token]]\nname = \"{name}\"\nsha256 = \"{}\"\nscopes = [{scopes}]\n", Token::hash(token))
+    };
+    let text = tokens.iter().map(entry).collect::<Vec<_>>().concat();
     std::fs::write(directory.join("tokens.toml"), text).unwrap();
 }
 

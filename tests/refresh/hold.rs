@@ -58,6 +58,32 @@ async fn a_held_refresh_goes_on_when_it_has_stood_long_enough() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn while_a_refresh_is_held_single_nodes_neither_end_the_hold_nor_let_anything_trickle_away() {
+    let site = DrupalSite::new().configure("drupal.settle_ms = 50").build().await;
+    let mut running = Running::on(&site).await;
+    running.settle().await;
+    let store = running.rooms.feed.store().clone();
+    let deleted: u32 = site.value("SELECT MIN(nid) FROM {node} WHERE type = 'program'").await;
+
+    site.sql("DELETE FROM {node} WHERE type = 'program' AND nid <> 171").await;
+    assert!(running.refresh(Scope::Whole).await.held);
+    let since = store.hold().await.unwrap();
+    site.sql("UPDATE {node} SET title = 'Saved meanwhile' WHERE nid = 171").await;
+    for nodes in [[171], [deleted], [228]] {
+        assert!(running.refresh(Scope::Nodes(nodes.into())).await.held, "{nodes:?}");
+    }
+    assert_eq!(programs(&running).await, 60);
+    assert_eq!(store.hold().await.unwrap().map(|hold| hold.removals), since.map(|hold| hold.removals));
+    assert!(store.findings().await.unwrap().iter().any(|finding| finding.code == "held"));
+    let saved = store.entities(Kind::Program, "170", 1).await.unwrap();
+    assert!(String::from_utf8_lossy(&saved[0].value).contains("Saved meanwhile"), "what is not removed goes on");
+
+    assert!(store.accept_hold().await.unwrap());
+    assert!(!running.refresh(Scope::Whole).await.held);
+    assert!(programs(&running).await < 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn unmounted_files_fail_the_refresh_and_change_nothing() {
     let site = DrupalSite::new().configure("drupal.settle_ms = 50").build().await;
     let mut running = Running::on(&site).await;

@@ -1,5 +1,8 @@
 //! Refreshing: what editors do becomes versions, and never half of it.
 
+mod boundaries;
 mod edits;
 mod hold;
-mod running;
+mod incremental;
+pub(crate) mod legitimate;
+pub(crate) mod running;

@@ -69,7 +69,7 @@ impl Running {
             self.rooms.index_everything().await;
             if self.rooms.feed.store().head().await.unwrap().version == version
                 && report.again.is_none()
-                && report.waiting.is_empty()
+                && report.waiting == 0
             {
                 return;
             }
@@ -95,6 +95,8 @@ impl Rooms {
         let site = self.reader.read_all().await.unwrap();
         let index = self.blobs.index();
         index.want(site.files.values().filter_map(|file| file.source.clone()));
+        let managed = site.managed_files.values().filter(|file| file.looks_like_audio);
+        index.want(managed.map(|file| file.source.clone()));
         self.index_everything().await;
         let catalogue = Catalogue::new(&site, &**index, &self.rules, &self.packs);
         let leaf = |key: EntityKey| match catalogue.draft(&key).outcome {

@@ -33,6 +33,10 @@ CREATE TABLE tombstone (
   PRIMARY KEY (kind, id)
 ) WITHOUT ROWID;
 
+-- Codes are asked for as numbers.
+CREATE INDEX tombstone_of_program ON tombstone (CAST(id AS INTEGER)) WHERE kind = 'program';
+CREATE INDEX entity_waiting_program ON entity (CAST(id AS INTEGER)) WHERE kind = 'program' AND is_shown = 0;
+
 -- What callers get: the last state of each entity whose audio is complete. All tables below are derived from it.
 CREATE TABLE shown (
   kind TEXT NOT NULL,
@@ -178,19 +182,30 @@ CREATE VIEW phone_subcategory AS
 SELECT p.parent_id AS parent_id, p.position AS position, c.id AS category_id, c.name AS name
 FROM category_parent p JOIN category c ON c.id = p.category_id;
 
+-- Each in the language, else in the default language, else in any.
+-- (SQLite 3.34 knows no columns of an outer query in ORDER BY; so the preferences are asked for one after the other.)
 CREATE VIEW phone_category_sound AS
 SELECT
   c.id AS category_id,
   l.code AS language,
-  (SELECT s.title_sound FROM category_sound s WHERE s.category_id = c.id AND s.title_sound IS NOT NULL
-    ORDER BY s.language <> l.code, s.language <> (SELECT value FROM setting WHERE name = 'default_language'), s.language
-    LIMIT 1) AS title_sound,
-  (SELECT s.header_sound FROM category_sound s WHERE s.category_id = c.id AND s.header_sound IS NOT NULL
-    ORDER BY s.language <> l.code, s.language <> (SELECT value FROM setting WHERE name = 'default_language'), s.language
-    LIMIT 1) AS header_sound,
-  (SELECT s.footer_sound FROM category_sound s WHERE s.category_id = c.id AND s.footer_sound IS NOT NULL
-    ORDER BY s.language <> l.code, s.language <> (SELECT value FROM setting WHERE name = 'default_language'), s.language
-    LIMIT 1) AS footer_sound
+  coalesce(
+    (SELECT s.title_sound FROM category_sound s WHERE s.category_id = c.id AND s.language = l.code),
+    (SELECT s.title_sound FROM category_sound s
+      WHERE s.category_id = c.id AND s.language = (SELECT value FROM setting WHERE name = 'default_language')),
+    (SELECT s.title_sound FROM category_sound s
+      WHERE s.category_id = c.id AND s.title_sound IS NOT NULL ORDER BY s.language LIMIT 1)) AS title_sound,
+  coalesce(
+    (SELECT s.header_sound FROM category_sound s WHERE s.category_id = c.id AND s.language = l.code),
+    (SELECT s.header_sound FROM category_sound s
+      WHERE s.category_id = c.id AND s.language = (SELECT value FROM setting WHERE name = 'default_language')),
+    (SELECT s.header_sound FROM category_sound s
+      WHERE s.category_id = c.id AND s.header_sound IS NOT NULL ORDER BY s.language LIMIT 1)) AS header_sound,
+  coalesce(
+    (SELECT s.footer_sound FROM category_sound s WHERE s.category_id = c.id AND s.language = l.code),
+    (SELECT s.footer_sound FROM category_sound s
+      WHERE s.category_id = c.id AND s.language = (SELECT value FROM setting WHERE name = 'default_language')),
+    (SELECT s.footer_sound FROM category_sound s
+      WHERE s.category_id = c.id AND s.footer_sound IS NOT NULL ORDER BY s.language LIMIT 1)) AS footer_sound
 FROM language l CROSS JOIN category c;
 
 CREATE VIEW phone_program AS
@@ -207,19 +222,22 @@ FROM language l
 CROSS JOIN program_category pc
 CROSS JOIN program p ON p.id = pc.program_id
 WHERE pc.translation_set IS NULL
-  OR pc.program_id = (
-    SELECT m.program_id FROM program_category m
-    WHERE m.category_id = pc.category_id AND m.translation_set = pc.translation_set
-    ORDER BY m.language <> l.code, m.program_id <> m.translation_set, m.program_id
-    LIMIT 1);
+  OR pc.program_id = coalesce(
+    (SELECT min(m.program_id) FROM program_category m
+      WHERE m.category_id = pc.category_id AND m.translation_set = pc.translation_set AND m.language = l.code),
+    (SELECT m.program_id FROM program_category m
+      WHERE m.category_id = pc.category_id AND m.translation_set = pc.translation_set
+        AND m.program_id = m.translation_set),
+    (SELECT min(m.program_id) FROM program_category m
+      WHERE m.category_id = pc.category_id AND m.translation_set = pc.translation_set));
 
 CREATE VIEW phone_translation AS
 SELECT
   p.id AS program_id, l.code AS language,
-  CASE WHEN p.translation_set IS NULL THEN p.id ELSE (
-    SELECT m.id FROM program m WHERE m.translation_set = p.translation_set
-    ORDER BY m.language <> l.code, m.id <> m.translation_set, m.id
-    LIMIT 1) END AS member_id
+  CASE WHEN p.translation_set IS NULL THEN p.id ELSE coalesce(
+    (SELECT min(m.id) FROM program m WHERE m.translation_set = p.translation_set AND m.language = l.code),
+    (SELECT m.id FROM program m WHERE m.id = p.translation_set AND m.translation_set = p.translation_set),
+    (SELECT min(m.id) FROM program m WHERE m.translation_set = p.translation_set)) END AS member_id
 FROM language l CROSS JOIN program p;
 
 -- In the language, else in the default language.

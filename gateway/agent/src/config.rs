@@ -193,10 +193,11 @@ mod tests {
     #[test]
     fn the_example_is_a_configuration_and_its_commented_values_are_the_defaults() {
         let plain = load(Config::EXAMPLE).unwrap();
-        let spelled: String = Config::EXAMPLE
+        let spelled: Vec<&str> = Config::EXAMPLE
             .lines()
-            .map(|line| format!("{}\n", line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).unwrap_or(line)))
+            .map(|line| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).unwrap_or(line))
             .collect();
+        let spelled = spelled.join("\n");
         let spelled = load(&spelled).unwrap();
         assert_eq!(spelled.limit_rate, Some(Amount(8192)));
         assert_eq!(

@@ -26,7 +26,7 @@ pub use lock::LockError;
 pub use menu::{Menu, MenuCategory, MenuProgram, menu};
 pub use mirror::MirrorError;
 pub use prune::{Pruned, prune};
-pub use pull::{Fault, PullError, PullReport, pull};
+pub use pull::{Fault, PullError, PullOptions, PullReport, pull};
 pub use shared::SharedError;
 pub use status::{KindStatus, Status, status};
 pub use stop::{Stop, Stopper};

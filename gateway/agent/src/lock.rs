@@ -29,7 +29,7 @@ impl Lock {
     /// Takes the lock, or says at once that another process has it.
     pub(crate) fn take(directory: &DataDir) -> Result<Self, LockError> {
         let path = directory.path().join("agent.lock");
-        let file = directory.create_shared_file(&path)?;
+        let file = DataDir::create_shared_file(&path)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Self { _file: file }),
             Err(Errno::WOULDBLOCK) => Err(LockError::Taken(path)),

@@ -89,7 +89,7 @@ fn named_sounds(mirror: &mut Mirror, packs_dir: Option<&Utf8Path>) -> Result<Has
         None => not_understood += 1,
     })?;
     state.each_shown(&mut |key, value| {
-        named.extend(sounds_of(&key, value).into_iter().flatten().map(|audio| audio.sha256))
+        named.extend(sounds_of(&key, value).into_iter().flatten().map(|audio| audio.sha256));
     })?;
     if not_understood > 0 {
         return Err(PullError::CannotPrune { not_understood });

@@ -86,7 +86,7 @@ impl DataDir {
     }
 
     /// Makes or opens a file that all of the group may write, without changing what is in it.
-    pub(crate) fn create_shared_file(&self, path: &Utf8Path) -> Result<File, SharedError> {
+    pub(crate) fn create_shared_file(path: &Utf8Path) -> Result<File, SharedError> {
         let at = |source| SharedError::at(path, source);
         let file = OpenOptions::new()
             .read(true)
@@ -101,7 +101,7 @@ impl DataDir {
     }
 
     /// Makes a directory for what the group may read only.
-    pub(crate) fn create_read_only_directory(&self, path: &Utf8Path) -> Result<(), SharedError> {
+    pub(crate) fn create_read_only_directory(path: &Utf8Path) -> Result<(), SharedError> {
         let at = |source| SharedError::at(path, source);
         match fs::DirBuilder::new().mode(0o750).create(path) {
             Ok(()) => {
@@ -171,10 +171,10 @@ mod tests {
         let file = path.join("mirror.db");
         fs::write(&file, "kept").unwrap();
         fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
-        directory.create_shared_file(&file).unwrap();
+        DataDir::create_shared_file(&file).unwrap();
         assert_eq!((mode(&file), fs::read_to_string(&file).unwrap().as_str()), (0o660, "kept"));
-        directory.create_read_only_directory(&path.join("audio")).unwrap();
-        directory.create_read_only_directory(&path.join("audio")).unwrap();
+        DataDir::create_read_only_directory(&path.join("audio")).unwrap();
+        DataDir::create_read_only_directory(&path.join("audio")).unwrap();
         assert_eq!(mode(&path.join("audio")), 0o2750);
         assert!(directory.free().unwrap() > 0);
     }

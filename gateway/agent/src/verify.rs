@@ -24,7 +24,7 @@ pub struct VerifyOptions {
     pub quick: bool,
     /// The gateway is not asked.
     pub offline: bool,
-    /// Wrong sounds are removed, and what lacks a sound is marked, so that the next pull fetches it.
+    /// Wrong sounds are removed, what follows from the rest is derived again, and what only the gateway can bring is left to the next pull.
     pub repair: bool,
 }
 
@@ -49,7 +49,7 @@ pub struct Verified {
     pub gateway_away: Option<String>,
     /// What is wrong; nothing, if all is equal.
     pub faults: Vec<String>,
-    /// Entities that wait for a pull to bring their sounds again, after a repair.
+    /// Entities that wait for the next pull, after a repair.
     pub repaired: u64,
 }
 
@@ -177,5 +177,5 @@ fn repair(directory: &DataDir, store: &Store, wrong: &Wrong) -> Result<u64, Pull
     for path in &wrong.paths {
         std::fs::remove_file(path).map_err(|source| SharedError::at(path, source))?;
     }
-    Ok(Mirror::open(directory)?.mark_incomplete(&|audio| store.has(audio))?)
+    Ok(Mirror::open(directory)?.repair_all(&|audio| store.has(audio))?)
 }

@@ -33,7 +33,7 @@ pub(super) fn verified(out: &mut dyn Write, verified: &Verified) -> io::Result<(
         (None, None) => writeln!(out, "the gateway was not asked")?,
     }
     if verified.repaired > 0 {
-        writeln!(out, "{} entities wait for the next pull to bring their sounds again", verified.repaired)?;
+        writeln!(out, "repaired; {} entities wait for the next pull", verified.repaired)?;
     }
     writeln!(out, "{}", if verified.is_equal() { "equal" } else { "NOT EQUAL" })
 }

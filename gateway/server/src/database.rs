@@ -69,6 +69,21 @@ pub fn pool(opts: Opts, session: Vec<String>, size: usize) -> Result<Pool, manag
         .build()
 }
 
+/// Says that the gateway's own database cannot be reached, why, and what to do.
+pub(crate) fn own_is_away(error: &PoolError) -> String {
+    let why = match error {
+        PoolError::Backend(mysql_async::Error::Server(refused)) => refused.message.clone(),
+        PoolError::Backend(mysql_async::Error::Io(mysql_async::IoError::Io(error))) => error.to_string(),
+        PoolError::Backend(error) => error.to_string(),
+        PoolError::Timeout(_) => "it did not answer in time".to_owned(),
+        error => error.to_string(),
+    };
+    format!(
+        "the gateway's own database cannot be reached ({why}): see that it runs, and that database.url and \
+         database.password_file in gateway.toml are right"
+    )
+}
+
 /// A pool of at most `size` connections to the gateway's own database, where a value that does not fit is an error and never cut.
 ///
 /// # Errors

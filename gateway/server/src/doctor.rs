@@ -25,6 +25,9 @@ pub struct Check {
     pub message: String,
 }
 
+/// The check without which there are no others.
+pub const CONFIGURATION: &str = "configuration";
+
 /// How something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -41,9 +44,9 @@ pub enum Verdict {
 pub async fn examine(path: &Utf8Path) -> Vec<Check> {
     let config = match Config::load(path) {
         Ok(config) => config,
-        Err(error) => return vec![check("configuration", Verdict::Bad, error.to_string())],
+        Err(error) => return vec![check(CONFIGURATION, Verdict::Bad, error.to_string())],
     };
-    let mut checks = vec![check("configuration", Verdict::Good, format!("{path} is well formed"))];
+    let mut checks = vec![check(CONFIGURATION, Verdict::Good, format!("{path} is well formed"))];
     checks.push(judge("tokens", Tokens::load(config.tokens_file.clone()), |_| {
         format!("{} is well formed", config.tokens_file)
     }));
@@ -129,7 +132,9 @@ async fn examine_drupal(config: &Config, checks: &mut Vec<Check>) {
             format!("the account may do more than SELECT ({}): give the gateway one of its own", rights.join(", ")),
         )),
     }
-    match reader.read_all().await {
+    let read = reader.read_all().await;
+    let is_readable = read.is_ok();
+    match read {
         Err(error) => checks.push(check("Drupal's tables", Verdict::Bad, error.to_string())),
         Ok(site) => {
             checks.push(check(
@@ -146,14 +151,19 @@ async fn examine_drupal(config: &Config, checks: &mut Vec<Check>) {
             checks.extend(site.notes.iter().map(|note| check("Drupal's tables", Verdict::Doubtful, &*note.message)));
         }
     }
-    examine_own(config, reader, checks).await;
+    if examine_own(config, checks).await && is_readable {
+        examine_files(config, reader, checks).await;
+    }
 }
 
-/// The gateway's own database and storage, and Drupal's files.
-async fn examine_own(config: &Config, reader: Reader, checks: &mut Vec<Check>) {
+/// The gateway's own database; whether it can be used.
+async fn examine_own(config: &Config, checks: &mut Vec<Check>) -> bool {
     let store: Result<Store, _> = gateway::open_feed(config).await;
     match &store {
-        Err(error) => return checks.push(check("own database", Verdict::Bad, error.to_string())),
+        Err(error) => {
+            checks.push(check("own database", Verdict::Bad, error.to_string()));
+            return false;
+        }
         Ok(store) => match store.hold().await {
             Ok(None) => checks.push(check("own database", Verdict::Good, "can be used, and no refresh is held")),
             Ok(Some(_)) => checks.push(check(
@@ -164,6 +174,11 @@ async fn examine_own(config: &Config, reader: Reader, checks: &mut Vec<Check>) {
             Err(error) => checks.push(check("own database", Verdict::Bad, error.to_string())),
         },
     }
+    true
+}
+
+/// Drupal's files, where its tables say that they are.
+async fn examine_files(config: &Config, reader: Reader, checks: &mut Vec<Check>) {
     let storage = match reader.read_storage().await {
         Ok(storage) => storage,
         Err(error) => return checks.push(check("Drupal's files", Verdict::Bad, error.to_string())),

@@ -42,7 +42,7 @@ const LOCK_NAME: &str = "CONCAT('audiospread ', MD5(DATABASE()))";
 #[derive(Debug, thiserror::Error)]
 pub enum MigrationError {
     /// No connection.
-    #[error("the gateway's database cannot be reached: {0}")]
+    #[error("{}", crate::database::own_is_away(.0))]
     Pool(#[from] PoolError),
     /// The database refused a statement.
     #[error("the gateway's database cannot be migrated: {0}")]

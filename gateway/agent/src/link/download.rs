@@ -186,7 +186,7 @@ impl Link {
     }
 }
 
-/// Notes what makes a later range safe; without a strong ETag there is no later range.
+/// Notes what makes a later range safe; without a strong `ETag` there is no later range.
 fn write_note(part: &Part, url: &Url, headers: &HeaderMap, encoding: Option<&str>) -> io::Result<()> {
     let Some(etag) = header(headers, &ETAG).filter(|etag| etag.starts_with('"')) else { return Ok(()) };
     let note = Note { url: url.to_string(), etag, encoding: encoding.map(str::to_owned) };

@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, Read};
 
 use audiospread_protocol::{
-    BUCKETS, Change, Cursor, DeleteReason, End, EntityKey, Line, LineError, Operation, Sha256Digest, Version,
+    BUCKETS, Change, Cursor, DeleteReason, End, EntityKey, Kind, Line, LineError, Operation, Sha256Digest, Version,
     bucket_hash, bucket_of, catalogue_digest, leaf_hash,
 };
 use rusqlite::types::Type;
@@ -25,6 +25,18 @@ pub(crate) enum Request {
     /// Everything: what it does not name is gone.
     Snapshot,
 }
+
+/// What a snapshot may take away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Removal {
+    /// Not much of a kind: a gateway that lost its database, or that is still reading its site, publishes less than there is.
+    Little,
+    /// Whatever it does not name.
+    Any,
+}
+
+/// A snapshot takes away much if it is more than so many of a kind, and more than one in five.
+const LITTLE: u64 = 20;
 
 /// What an answer changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,6 +64,9 @@ pub(crate) enum IncomingError {
     /// With the changes the mirror would not be what the gateway has.
     #[error("with these changes the mirror would not agree with the gateway at version {0}")]
     Differs(Version),
+    /// A snapshot would take away much.
+    #[error("the gateway's snapshot would take away {gone} of {of} entities of the kind {kind}")]
+    TakesMuch { kind: Kind, gone: u64, of: u64 },
     #[error("stopped")]
     Stopped,
 }
@@ -66,6 +81,7 @@ impl From<rusqlite::Error> for IncomingError {
 pub(crate) struct Incoming<'a> {
     transaction: Transaction<'a>,
     request: Request,
+    removal: Removal,
     touched: [bool; BUCKETS],
     /// Change lines so far.
     lines: u64,
@@ -79,10 +95,11 @@ impl Mirror {
     pub(crate) fn take_over(
         &mut self,
         request: Request,
+        removal: Removal,
         mut answer: impl BufRead,
         stop: &Stop,
     ) -> Result<Applied, IncomingError> {
-        let mut incoming = self.begin(request)?;
+        let mut incoming = self.begin(request, removal)?;
         let mut line = Vec::new();
         loop {
             line.clear();
@@ -105,14 +122,23 @@ impl Mirror {
     }
 
     /// Begins to take over an answer.
-    pub(crate) fn begin(&mut self, request: Request) -> Result<Incoming<'_>, MirrorError> {
+    pub(crate) fn begin(&mut self, request: Request, removal: Removal) -> Result<Incoming<'_>, MirrorError> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         if request == Request::Snapshot {
             transaction.execute_batch(
                 "CREATE TEMP TABLE IF NOT EXISTS seen (number INTEGER PRIMARY KEY); DELETE FROM temp.seen;",
             )?;
         }
-        Ok(Incoming { transaction, request, touched: [false; BUCKETS], lines: 0, put: 0, deleted: 0, hidden: 0 })
+        Ok(Incoming {
+            transaction,
+            request,
+            removal,
+            touched: [false; BUCKETS],
+            lines: 0,
+            put: 0,
+            deleted: 0,
+            hidden: 0,
+        })
     }
 }
 
@@ -201,9 +227,10 @@ impl Incoming<'_> {
         if end.changes != self.lines {
             return Err(differs);
         }
-        if self.request == Request::Snapshot {
-            self.delete_unnamed(end)?;
-        }
+        let takes_much = match self.request {
+            Request::Snapshot => self.delete_unnamed(end)?,
+            Request::Delta(_) => None,
+        };
         let digest = self.digest()?;
         let count: u64 = count(&self.transaction)?;
         if digest != end.digest
@@ -211,6 +238,11 @@ impl Incoming<'_> {
             || Cursor::new(end.cursor.epoch, end.cursor.version, &digest) != end.cursor
         {
             return Err(differs);
+        }
+        if let Some(takes_much) = takes_much
+            && self.removal == Removal::Little
+        {
+            return Err(takes_much);
         }
         set_position(&self.transaction, &Position { cursor: end.cursor, count, digest })?;
         if self.hidden > 0 {
@@ -220,17 +252,36 @@ impl Incoming<'_> {
         Ok(Applied { version: end.cursor.version, put: self.put, deleted: self.deleted, count })
     }
 
-    fn delete_unnamed(&mut self, end: &End) -> Result<(), IncomingError> {
+    /// Deletes what a snapshot does not name; the value says so, if that is much.
+    fn delete_unnamed(&mut self, end: &End) -> Result<Option<IncomingError>, IncomingError> {
         let version = i64::try_from(end.cursor.version).map_err(|_| IncomingError::Differs(end.cursor.version))?;
         let unnamed: Vec<(String, String)> = self
             .transaction
             .prepare("SELECT kind, id FROM entity WHERE number NOT IN (SELECT number FROM temp.seen)")?
             .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect::<Result<_, _>>()?;
-        for (kind, id) in unnamed {
-            self.delete(&stored_key(&kind, id)?, version, DeleteReason::Deleted)?;
+        let unnamed: Vec<EntityKey> =
+            unnamed.into_iter().map(|(kind, id)| stored_key(&kind, &id)).collect::<Result<_, _>>()?;
+        let takes_much = self.takes_much(&unnamed, end)?;
+        for key in unnamed {
+            self.delete(&key, version, DeleteReason::Deleted)?;
         }
-        Ok(())
+        Ok(takes_much)
+    }
+
+    fn takes_much(&self, unnamed: &[EntityKey], end: &End) -> Result<Option<IncomingError>, IncomingError> {
+        for kind in Kind::ALL {
+            let gone = unnamed.iter().filter(|key| key.kind() == kind).count() as u64;
+            let of: i64 = self
+                .transaction
+                .prepare_cached("SELECT count(*) FROM shown WHERE kind = ?1")?
+                .query_row([kind.as_str()], |row| row.get(0))?;
+            let of = of.unsigned_abs();
+            if (gone > LITTLE && gone * 5 > of) || (end.count == 0 && of > 0) {
+                return Ok(Some(IncomingError::TakesMuch { kind, gone, of }));
+            }
+        }
+        Ok(None)
     }
 
     /// The digest with the changes: only buckets that changed are computed again.
@@ -240,19 +291,17 @@ impl Incoming<'_> {
         let mut leaves = self.transaction.prepare_cached("SELECT leaf FROM entity WHERE bucket = ?1 ORDER BY leaf")?;
         let mut keep =
             self.transaction.prepare_cached("INSERT OR REPLACE INTO bucket (number, hash) VALUES (?1, ?2)")?;
-        for (number, touched) in self.touched.iter().enumerate() {
-            let known =
-                if *touched { None } else { kept.query_row([number as i64], |row| digest_at(row, 0)).optional()? };
-            hashes.push(match known {
-                Some(hash) => hash,
-                None => {
-                    let leaves: Vec<Sha256Digest> =
-                        leaves.query_map([number as i64], |row| digest_at(row, 0))?.collect::<Result<_, _>>()?;
-                    let hash = bucket_hash(leaves);
-                    keep.execute(params![number as i64, hash.0])?;
-                    hash
-                }
-            });
+        for (number, touched) in (0_i64..).zip(self.touched) {
+            let known = if touched { None } else { kept.query_row([number], |row| digest_at(row, 0)).optional()? };
+            if let Some(hash) = known {
+                hashes.push(hash);
+                continue;
+            }
+            let leaves: Vec<Sha256Digest> =
+                leaves.query_map([number], |row| digest_at(row, 0))?.collect::<Result<_, _>>()?;
+            let hash = bucket_hash(leaves);
+            keep.execute(params![number, hash.0])?;
+            hashes.push(hash);
         }
         Ok(catalogue_digest(hashes))
     }
@@ -272,8 +321,8 @@ pub(super) fn digest_at(row: &Row<'_>, index: usize) -> Result<Sha256Digest, rus
 }
 
 /// The key of a row that was written from a key.
-pub(super) fn stored_key(kind: &str, id: String) -> Result<EntityKey, MirrorError> {
+pub(super) fn stored_key(kind: &str, id: &str) -> Result<EntityKey, MirrorError> {
     let odd = || MirrorError::Odd(format!("an entity {kind} {id:?}"));
     let kind = kind.parse().map_err(|_| odd())?;
-    EntityKey::new(kind, id.as_str()).map_err(|_| odd())
+    EntityKey::new(kind, id).map_err(|_| odd())
 }

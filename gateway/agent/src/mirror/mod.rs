@@ -9,6 +9,7 @@ mod open;
 mod position;
 mod reading;
 mod remembered;
+mod repair;
 mod shown;
 mod tables;
 #[cfg(test)]
@@ -17,7 +18,7 @@ mod tests;
 use camino::Utf8PathBuf;
 use rusqlite::{Connection, ErrorCode};
 
-pub(crate) use self::incoming::{Applied, IncomingError, Request};
+pub(crate) use self::incoming::{Applied, IncomingError, Removal, Request};
 pub(crate) use self::position::{Position, Repair};
 pub(crate) use self::tables::sounds_of;
 use crate::shared::SharedError;

@@ -24,7 +24,7 @@ impl Mirror {
     pub(crate) fn open(directory: &DataDir) -> Result<Self, MirrorError> {
         let path = Self::path_in(directory);
         // SQLite gives `-wal` and `-shm` the mode that the database has when they are made: so it must be right before WAL is switched on.
-        drop(directory.create_shared_file(&path)?);
+        drop(DataDir::create_shared_file(&path)?);
         let mut connection =
             Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         connection.busy_timeout(BUSY)?;

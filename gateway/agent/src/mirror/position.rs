@@ -66,6 +66,16 @@ impl Mirror {
         Ok(transaction.commit()?)
     }
 
+    /// Since when snapshots are held that would take away much.
+    pub(crate) fn held_since(&self) -> Result<Option<Timestamp>, MirrorError> {
+        get(&self.connection, "held_since")?.map(|text| parsed("held_since", &text)).transpose()
+    }
+
+    /// Notes since when; no longer, once anything was taken over.
+    pub(crate) fn note_held(&mut self, since: Timestamp) -> Result<(), MirrorError> {
+        set(&self.connection, "held_since", &since.to_string())
+    }
+
     /// How the last pull went.
     pub(crate) fn last_pull(&self) -> Result<LastPull, MirrorError> {
         let at = |name| match get(&self.connection, name)? {
@@ -107,7 +117,9 @@ pub(super) fn set_position(transaction: &Connection, position: &Position) -> Res
     set(transaction, "cursor", &position.cursor.to_string())?;
     set(transaction, "version", &position.cursor.version.to_string())?;
     set(transaction, "count", &position.count.to_string())?;
-    set(transaction, "digest", &position.digest.to_string())
+    set(transaction, "digest", &position.digest.to_string())?;
+    transaction.prepare_cached("DELETE FROM meta WHERE name = 'held_since'")?.execute([])?;
+    Ok(())
 }
 
 /// Tells calls in progress that what callers get is changing with this transaction.

@@ -60,7 +60,7 @@ impl State<'_> {
         let mut statement = self.transaction.prepare("SELECT kind, id, value, leaf FROM entity")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            let key = stored_key(&row.get::<_, String>(0)?, row.get(1)?)?;
+            let key = stored_key(&row.get::<_, String>(0)?, &row.get::<_, String>(1)?)?;
             let value = row.get_ref(2)?.as_str().map_err(|error| MirrorError::Odd(error.to_string()))?;
             each(key, value, digest_at(row, 3)?);
         }
@@ -71,7 +71,7 @@ impl State<'_> {
         let mut statement = self.transaction.prepare(query)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            let key = stored_key(&row.get::<_, String>(0)?, row.get(1)?)?;
+            let key = stored_key(&row.get::<_, String>(0)?, &row.get::<_, String>(1)?)?;
             each(key, row.get_ref(2)?.as_str().map_err(|error| MirrorError::Odd(error.to_string()))?);
         }
         Ok(())

@@ -1,10 +1,9 @@
-//! What the mirror remembers of the language packs' files, and the marks that send a pull to fetch lost audio again.
+//! What the mirror remembers of the language packs' files, so that they are read once and not at each pull.
 
-use audiospread_protocol::{AudioRef, EntityKey, Sha256Digest};
+use audiospread_protocol::Sha256Digest;
 use rusqlite::params;
 
 use super::incoming::digest_at;
-use super::tables::sounds_of;
 use super::{Mirror, MirrorError};
 use crate::store::{PackMemory, Remembered};
 
@@ -29,24 +28,5 @@ impl Mirror {
                 .execute(params![path, file.size, file.modified_ns, file.sha256.0])?;
         }
         Ok(transaction.commit()?)
-    }
-
-    /// Marks the entities of which a sound is not there as waiting, so that the next pull fetches it; what callers get stays as it is.
-    pub(crate) fn mark_incomplete(&mut self, is_there: &dyn Fn(&AudioRef) -> bool) -> Result<u64, MirrorError> {
-        let mut incomplete: Vec<EntityKey> = Vec::new();
-        self.state()?.each_published(&mut |key, value| {
-            if sounds_of(&key, value).is_some_and(|sounds| !sounds.iter().all(is_there)) {
-                incomplete.push(key);
-            }
-        })?;
-        let transaction = self.connection.transaction()?;
-        let mut marked = 0;
-        for key in &incomplete {
-            marked += transaction
-                .prepare_cached("UPDATE entity SET is_shown = 0 WHERE kind = ?1 AND id = ?2 AND is_shown = 1")?
-                .execute([key.kind().as_str(), key.id()])?;
-        }
-        transaction.commit()?;
-        Ok(marked as u64)
     }
 }

@@ -29,8 +29,8 @@ impl Mirror {
              ORDER BY CASE kind WHEN 'settings' THEN 0 WHEN 'subscriber' THEN 1 WHEN 'prompt' THEN 2 WHEN 'category' THEN 3 ELSE 4 END,
                CASE kind WHEN 'program' THEN json_extract(value, '$.created_at') END DESC, id",
         )?;
-        let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
-        rows.map(|row| row.map_err(MirrorError::from).and_then(|(kind, id)| stored_key(&kind, id))).collect()
+        let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+        rows.map(|row| row.map_err(MirrorError::from).and_then(|(kind, id)| stored_key(&kind, &id))).collect()
     }
 
     /// How many entities' last states callers do not get yet.
@@ -133,7 +133,7 @@ impl ShownCheck {
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             check.entities += 1;
-            let key = stored_key(&row.get::<_, String>(0)?, row.get(1)?)?;
+            let key = stored_key(&row.get::<_, String>(0)?, &row.get::<_, String>(1)?)?;
             let (leaf, value) = (digest_at(row, 2)?, row.get::<_, String>(3)?);
             if leaf != leaf_hash(&key, value.as_bytes()) {
                 check.faults.push(format!("{key}: what is shown does not have the hash that is noted for it"));
@@ -178,7 +178,7 @@ impl ShownCheck {
         )?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            let key = stored_key(&row.get::<_, String>(0)?, row.get(1)?)?;
+            let key = stored_key(&row.get::<_, String>(0)?, &row.get::<_, String>(1)?)?;
             if row.get(3)? {
                 self.faults.push(format!("{key}: noted as shown, and is not"));
             } else if let Ok(understood) = Understood::read(&key, &row.get::<_, String>(2)?)

@@ -126,8 +126,10 @@ impl Session<'_> {
                     (self.tell)(Event::Stored { sha256: audio.sha256, size: audio.size, from });
                     self.report.stored += 1;
                     self.report.stored_bytes += audio.size;
-                    let complete = wanted.completed_by(audio.sha256);
-                    let shown = self.mirror.promote(&complete, &|audio| self.store.has(audio))?.shown;
+                    let mut shown = 0;
+                    for batch in wanted.completed_by(audio.sha256).chunks(BATCH) {
+                        shown += self.mirror.promote(batch, &|audio| self.store.has(audio))?.shown;
+                    }
                     self.report.shown += shown;
                     if shown > 0 {
                         (self.tell)(Event::Shown { entities: shown, waiting: wanted.missing.len() as u64 });

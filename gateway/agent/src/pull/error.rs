@@ -78,6 +78,17 @@ pub enum PullError {
         /// When to try again.
         not_before: Timestamp,
     },
+    /// A snapshot would take away much.
+    #[error(
+        "{why}, so nothing was changed: its database may have been lost, or it may still be reading the site. If that is meant, \
+         `audiospread pull --accept` takes it over now; else such a snapshot is taken over if it still comes at {until:.0}"
+    )]
+    Held {
+        /// How much.
+        why: String,
+        /// When it is believed.
+        until: Timestamp,
+    },
     /// Nothing was pulled yet.
     #[error("nothing was pulled yet, so there is nothing to verify: run `audiospread pull`")]
     NothingToVerify,
@@ -98,7 +109,11 @@ impl PullError {
     /// Whether the same command may do later, without anybody's help.
     pub const fn is_passing(&self) -> bool {
         match self {
-            Self::Lock(LockError::Taken(_)) | Self::Stopped | Self::Garbled(_) | Self::Differs { .. } => true,
+            Self::Lock(LockError::Taken(_))
+            | Self::Stopped
+            | Self::Garbled(_)
+            | Self::Differs { .. }
+            | Self::Held { .. } => true,
             Self::Link(error) => error.is_passing(),
             _ => false,
         }

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{PullError, Session};
 use crate::link::{Course, Downloaded, FEED_TYPE, LinkError, Part};
-use crate::mirror::{Applied, IncomingError, Repair, Request};
+use crate::mirror::{Applied, IncomingError, Removal, Repair, Request};
 use crate::shared::{DataDir, SharedError};
 use crate::{Amount, Event, Observer, Stop};
 
@@ -22,6 +22,9 @@ const MAX_GARBLED: u32 = 2;
 
 /// How many snapshots a pull may take: one because the cursor is not known, one because the digests differ.
 const MAX_SNAPSHOTS: u32 = 2;
+
+/// A snapshot that would take away much is believed once such snapshots have come for so long.
+const HOLD: SignedDuration = SignedDuration::from_mins(30);
 
 impl Session<'_> {
     /// Brings the mirror to the gateway's state.
@@ -52,6 +55,7 @@ impl Session<'_> {
                     }
                 }
                 Err(IncomingError::Mirror(error)) => return Err(error.into()),
+                Err(error @ IncomingError::TakesMuch { .. }) => return Err(self.hold(&error)?),
                 Err(IncomingError::Stopped) => return Err(PullError::Stopped),
                 Err(IncomingError::Differs(version)) => {
                     self.plan_repair(version, request)?;
@@ -81,6 +85,7 @@ impl Session<'_> {
             Request::Delta(cursor) => Some(cursor),
             Request::Snapshot => None,
         };
+        self.check_room(0)?;
         let (url, part) = (self.link.feed_url(since)?, self.feed_part());
         let snapshot = request == Request::Snapshot;
         let mut delays = delays(2);
@@ -107,6 +112,9 @@ impl Session<'_> {
                 self.warn(warning);
             }
             let Err(PullError::Link(error)) = &outcome else { return outcome };
+            if let LinkError::NotFound(said) = error {
+                return Err(LinkError::NotGateway(format!("{url} is not there: {said}")).into());
+            }
             if part.len() > before {
                 delays = self::delays(2);
                 before = part.len();
@@ -120,10 +128,12 @@ impl Session<'_> {
 
     fn take_over(&mut self, request: Request, downloaded: &Downloaded) -> Result<Applied, IncomingError> {
         let part = self.feed_part();
+        let has_stood = self.mirror.held_since()?.is_some_and(|since| Timestamp::now() >= believed_from(since));
+        let removal = if self.options.accept || has_stood { Removal::Any } else { Removal::Little };
         let outcome = File::open(part.path())
             .and_then(|file| decoded(file, downloaded.encoding.as_deref()))
             .map_err(IncomingError::from)
-            .and_then(|answer| self.mirror.take_over(request, answer, self.stop));
+            .and_then(|answer| self.mirror.take_over(request, removal, answer, self.stop));
         // Taken over or useless; only where the disk or the wish to stop was in the way, it is worth keeping.
         if !matches!(outcome, Err(IncomingError::Mirror(_) | IncomingError::Stopped)) {
             part.discard()?;
@@ -146,6 +156,16 @@ impl Session<'_> {
         self.report.deleted += deleted;
         (self.tell)(Event::Applied { version, snapshot, put, deleted, count });
         Ok(())
+    }
+
+    /// What callers hear stays, until such snapshots have come for a while or a person says that it is meant.
+    fn hold(&mut self, error: &IncomingError) -> Result<PullError, PullError> {
+        let (before, now) = (self.mirror.held_since()?, Timestamp::now());
+        if before.is_none() {
+            self.mirror.note_held(now)?;
+        }
+        let since = before.unwrap_or(now);
+        Ok(PullError::Held { why: error.to_string(), until: believed_from(since) })
     }
 
     /// A snapshot, unless the last one did not agree and it is too early for another.
@@ -209,6 +229,10 @@ pub(super) async fn pause(
         () = stop.wished() => Err(PullError::Stopped),
         () = tokio::time::sleep(delay) => Ok(()),
     }
+}
+
+fn believed_from(held_since: Timestamp) -> Timestamp {
+    held_since.checked_add(HOLD).unwrap_or(Timestamp::MAX)
 }
 
 /// Pauses between tries: half a second, doubled, with jitter.

@@ -22,6 +22,15 @@ use crate::{Amount, Config, Event, Observer, Stop, prune};
 /// A sound that is published and not served sends the pull back to the feed, as often as this.
 const MAX_ROUNDS: u32 = 3;
 
+/// How a pull is done.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PullOptions {
+    /// The rate, instead of the configured one.
+    pub limit: Option<Amount>,
+    /// A snapshot may take away whatever it does not name.
+    pub accept: bool,
+}
+
 /// What a pull brought.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct PullReport {
@@ -57,6 +66,7 @@ pub struct Fault {
 /// What a pull works with.
 struct Session<'a> {
     config: &'a Config,
+    options: PullOptions,
     link: Link,
     directory: DataDir,
     store: Store,
@@ -66,23 +76,24 @@ struct Session<'a> {
     report: PullReport,
 }
 
-/// Pulls once. `limit` overrides the configured rate.
+/// Pulls once.
 ///
 /// # Errors
 /// [`PullError`], if nothing new was taken over. What comes of single sounds stands in [`PullReport::faults`].
 pub async fn pull(
     config: &Config,
-    limit: Option<Amount>,
+    options: PullOptions,
     stop: &Stop,
     tell: Observer<'_>,
 ) -> Result<PullReport, PullError> {
-    let link = Link::new(config, limit)?;
+    let link = Link::new(config, options.limit)?;
     let directory = DataDir::prepare(&config.data_dir, config.group.as_deref())?;
     let _lock = Lock::take(&directory)?;
     let store = Store::prepare(&directory)?;
     let mut mirror = Mirror::open(&directory)?;
     mirror.note_audio_dir(store.audio_dir().as_str())?;
-    let mut session = Session { config, link, directory, store, mirror, stop, tell, report: PullReport::default() };
+    let mut session =
+        Session { config, options, link, directory, store, mirror, stop, tell, report: PullReport::default() };
     let outcome = session.run().await;
     session.note(&outcome);
     outcome.map(|()| session.report)
@@ -102,6 +113,9 @@ impl Session<'_> {
         }
         if self.stop.is_wished() {
             return Err(PullError::Stopped);
+        }
+        if self.report.waiting == 0 && self.report.faults.is_empty() {
+            self.store.clear_incoming()?;
         }
         if self.config.prune.after_pull && self.report.faults.is_empty() {
             prune::prune_locked(self.config, &mut self.mirror, &self.store)?;

@@ -68,8 +68,8 @@ impl Store {
     /// The store of a data directory; its directories are made where they are absent.
     pub(crate) fn prepare(directory: &DataDir) -> Result<Self, SharedError> {
         let store = Self::existing(directory);
-        directory.create_read_only_directory(&store.audio_dir())?;
-        directory.create_read_only_directory(&store.incoming_dir())?;
+        DataDir::create_read_only_directory(&store.audio_dir())?;
+        DataDir::create_read_only_directory(&store.incoming_dir())?;
         Ok(store)
     }
 
@@ -85,6 +85,14 @@ impl Store {
     /// Where downloads are until they are whole; on the same file system, so that a rename suffices.
     pub(crate) fn incoming_dir(&self) -> Utf8PathBuf {
         self.directory.path().join("incoming")
+    }
+
+    /// Removes what is left of downloads, when nothing is missing any more.
+    pub(crate) fn clear_incoming(&self) -> Result<(), SharedError> {
+        for path in entries(&self.incoming_dir())? {
+            fs::remove_file(&path).map_err(|source| SharedError::at(&path, source))?;
+        }
+        Ok(())
     }
 
     pub(crate) fn path(&self, audio: &AudioRef) -> Utf8PathBuf {
@@ -110,7 +118,7 @@ impl Store {
         let to = self.path(audio);
         let parent = to.parent().unwrap_or(&to);
         for directory in [parent.parent().unwrap_or(parent), parent] {
-            self.directory.create_read_only_directory(directory)?;
+            DataDir::create_read_only_directory(directory)?;
         }
         fs::rename(from, &to).map_err(|source| SharedError::at(&to, source))?;
         Ok(sync_directory(parent)?)

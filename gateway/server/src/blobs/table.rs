@@ -19,7 +19,7 @@ use crate::database::{Connection, Pool, PoolError};
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
     /// No connection.
-    #[error("the gateway's database cannot be reached: {0}")]
+    #[error("{}", crate::database::own_is_away(.0))]
     Pool(#[from] PoolError),
     /// A statement failed.
     #[error("the audio index cannot be read or written: {0}")]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Subject;
-use super::site::{Fid, FileRef, Nid, ProgramNode, PromptNode, Site, SoundNode};
+use super::site::{AudioSource, Fid, FileRef, Nid, ProgramNode, PromptNode, Site, SoundNode};
 
 /// Some of a site's nodes, the files that they point at, and all that is small and holds for the whole site, at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +66,12 @@ impl Partial {
     /// All nodes that were read, whether they were there or not.
     pub fn nids(&self) -> impl Iterator<Item = Nid> {
         self.named.iter().copied().chain(self.pointed_at.iter().filter_map(|file| file.nid()))
+    }
+
+    /// Where the bytes of the files are that were there.
+    pub fn sources(&self) -> impl Iterator<Item = &AudioSource> {
+        let nodes = self.rows.files.values().filter_map(|file| file.source.as_ref());
+        nodes.chain(self.rows.managed_files.values().filter(|file| file.looks_like_audio).map(|file| &file.source))
     }
 
     /// All rows of `files` that were read, whether they were there or not.

@@ -114,26 +114,26 @@ impl Reader {
         layout: &Layout,
         notes: &mut Notes,
     ) -> Result<(Vec<FileRef>, Site), ReadError> {
-        let now = frame::now(session).await?;
+        let clock = frame::now(session).await?;
         let mut known = values::Languages::default();
         let variables = Variables::read(session, &["language_default", "audiospread_settings"], notes).await?;
         let languages = frame::languages(session, layout.modules.languages, &variables, &mut known).await?;
         let terms = frame::terms(session, &self.content.vocabulary, notes).await?;
 
         let is_whole = matches!(scope, Scope::Whole);
-        let mut nodes = Nodes::new(layout, now, known);
+        let mut gathered = Nodes::new(layout, clock, known);
         let keys = match scope {
             Scope::Whole => Keys::All,
             Scope::Named(nids) => Keys::These(nids),
         };
-        nodes.read(session, keys, notes).await?;
+        gathered.read(session, keys, notes).await?;
         for table in &layout.tables {
-            nodes.read_fields(session, table, is_whole, notes).await?;
+            gathered.read_fields(session, table, is_whole, notes).await?;
         }
-        nodes.read_terms(session, is_whole, |tid| terms.contains_key(&tid)).await?;
+        gathered.read_terms(session, is_whole, |tid| terms.contains_key(&tid)).await?;
         let has_attachments = (layout.modules.upload, layout.modules.file_attachments);
-        files::read_attachments(session, &mut nodes, has_attachments, is_whole).await?;
-        nodes.complete();
+        files::read_attachments(session, &mut gathered, has_attachments, is_whole).await?;
+        gathered.complete();
 
         let mut site = Site {
             layout: layout.fingerprint(terms.keys().copied()),
@@ -142,7 +142,7 @@ impl Reader {
             terms,
             ..Site::default()
         };
-        let pointed_at = nodes.files_pointed_at();
+        let pointed_at = gathered.files_pointed_at();
         if layout.modules.file_nodes {
             if let Scope::Named(nids) = scope {
                 let nids: Vec<Nid> = pointed_at
@@ -150,15 +150,15 @@ impl Reader {
                     .filter_map(|file| file.nid())
                     .filter(|nid| nids.binary_search(nid).is_err())
                     .collect();
-                nodes.read_files(session, &nids).await?;
+                gathered.read_files(session, &nids).await?;
             }
-            files::read_file_nodes(session, &mut nodes, is_whole).await?;
+            files::read_file_nodes(session, &mut gathered, is_whole).await?;
         }
         if layout.modules.files {
             let managed: Vec<_> = pointed_at.iter().filter_map(|file| file.fid()).collect();
             site.managed_files = files::read_managed_files(session, &managed).await?.into_iter().collect();
         }
-        nodes.move_into(&mut site);
+        gathered.move_into(&mut site);
         Ok((if is_whole { Vec::new() } else { pointed_at }, site))
     }
 }

@@ -137,15 +137,15 @@ impl Session<'_> {
             };
             let rows = (cells.len() / width) as u64;
             let mut next = Range { from: range.to, to: 0 };
-            if rows == 0 {
+            if let Some(wide_enough) = (span * u64::from(PAGE)).checked_div(rows) {
+                span = wide_enough.clamp(1, (span * 4).min(WIDEST));
+            } else {
                 // Keys may leave wide gaps.
                 match self.key_from(scan, range.to).await? {
                     Some(key) => next.from = key,
                     None => return Ok(()),
                 }
                 span = u64::from(PAGE);
-            } else {
-                span = (span * u64::from(PAGE) / rows).clamp(1, (span * 4).min(WIDEST));
             }
             next.to = next.from + span;
             if next.from > last {

@@ -16,7 +16,7 @@ pub enum FeedError {
     #[error(transparent)]
     Migration(#[from] MigrationError),
     /// No connection to the gateway's database.
-    #[error("the gateway's database cannot be reached: {0}")]
+    #[error("{}", crate::database::own_is_away(.0))]
     Pool(#[from] PoolError),
     /// The gateway's database refused a statement, or went away in its middle.
     #[error("the gateway's database failed: {0}")]

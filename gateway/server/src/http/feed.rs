@@ -168,6 +168,10 @@ pub(super) async fn get(
     let subscribers = caller.token.allows(Scope::Subscribers);
     let Some(since) = &asked.since else {
         let snapshot = state.feed.snapshot(subscribers, encoding).map_err(refusal)?;
+        if snapshot.version == 0 {
+            // The site was not read yet: nobody is told that it is empty.
+            return Err(refusal(FeedError::SnapshotPending));
+        }
         return Ok(whole(&state, snapshot, encoding, &request));
     };
     let since = cursor(since)?;

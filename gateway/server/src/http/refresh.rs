@@ -97,9 +97,14 @@ fn scope_of(headers: &HeaderMap, body: &[u8]) -> Result<Scope, Refusal> {
     if !essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json")) {
         return Err(Refusal::new(ProblemCode::UnsupportedMediaType, "Send the body as application/json, or none."));
     }
-    let wanted: Wanted = serde_json::from_slice(body).map_err(|error| {
-        Refusal::new(ProblemCode::BadRequest, format!("The body is not of the form {{\"nodes\":[171]}}: {error}."))
-    })?;
+    let malformed = |why: &dyn std::fmt::Display| {
+        Refusal::new(ProblemCode::BadRequest, format!("The body is not of the form {{\"nodes\":[171]}}: {why}."))
+    };
+    // A list would be taken for the members in their order.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(malformed(&"it is no object"));
+    }
+    let wanted: Wanted = serde_json::from_slice(body).map_err(|error| malformed(&error))?;
     match wanted.nodes {
         None => Ok(Scope::Whole),
         Some(nodes) if (1..=MAX_NODES).contains(&nodes.len()) => {
@@ -147,6 +152,8 @@ mod tests {
             "{\"nodes\":[4294967296]}",
             "{\"nodes\":171}",
             "{\"node\":[1]}",
+            "[]",
+            "{\"nodes\":[1],\"nodes\":[2]}",
             "[",
             "7",
             &many,

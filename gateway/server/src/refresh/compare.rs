@@ -2,14 +2,14 @@
 //!
 //! Pure: it derives drafts and says which differ from the feed. Whether a difference is settled is decided by comparing twice.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::thread;
 
 use audiospread_protocol::{DeleteReason, EntityKey, Kind, Operation, Sha256Digest, Tree, leaf_hash};
 
 use crate::catalogue::site::{Nid, Tid};
-use crate::catalogue::{Catalogue, Draft, Finding, Outcome};
+use crate::catalogue::{Catalogue, Draft, Finding, Outcome, Wait};
 
 /// An entity of which Drupal has another state than the feed.
 #[derive(Clone, Debug)]
@@ -29,7 +29,7 @@ struct Fingerprint {
 enum State {
     Put(Sha256Digest),
     Absent(DeleteReason),
-    Keep,
+    Keep(Wait),
 }
 
 /// What a comparison found.
@@ -37,8 +37,8 @@ enum State {
 pub(super) struct Comparison {
     /// Entities of which Drupal has another state than the feed.
     pub(super) candidates: Vec<Candidate>,
-    /// Entities that keep their old state for now: a save is in flight, or their audio is not indexed.
-    pub(super) waiting: BTreeSet<EntityKey>,
+    /// Entities that keep their old state for now, and what they wait for.
+    pub(super) waiting: BTreeMap<EntityKey, Wait>,
     /// The findings of each compared entity that has some.
     pub(super) findings: Vec<(EntityKey, Vec<Finding>)>,
     /// The categories of each compared program that does not wait.
@@ -59,12 +59,14 @@ impl Comparison {
         let differs = match fingerprint.state {
             State::Put(leaf) => published.get(&key) != Some(leaf),
             State::Absent(_) => published.get(&key).is_some(),
-            State::Keep => {
-                self.waiting.insert(key.clone());
+            State::Keep(wait) => {
+                self.waiting.insert(key.clone(), wait);
                 false
             }
         };
-        if let (Kind::Program, Some(nid), false) = (key.kind(), key.number(), fingerprint.state == State::Keep) {
+        if let (Kind::Program, Some(nid), false) =
+            (key.kind(), key.number(), matches!(fingerprint.state, State::Keep(_)))
+        {
             self.programs.push((nid, draft.categories));
         }
         if !draft.findings.is_empty() {
@@ -81,7 +83,7 @@ impl Fingerprint {
         let state = match &draft.outcome {
             Outcome::Put(value) => State::Put(leaf_hash(key, value)),
             Outcome::Absent(reason) => State::Absent(*reason),
-            Outcome::Keep(_) => State::Keep,
+            Outcome::Keep(wait) => State::Keep(*wait),
         };
         Self { state, stamp: draft.stamp }
     }

@@ -12,7 +12,7 @@ use super::ledger::Ledger;
 use super::{RefreshError, wanted};
 use crate::blobs::Index;
 use crate::catalogue::site::{AudioSource, Nid, Partial, Site};
-use crate::catalogue::{Affected, Catalogue, Finding, Packs, ProgramCounts, Rules};
+use crate::catalogue::{Affected, Catalogue, Finding, Packs, ProgramCounts, Rules, Wait};
 use crate::feed::{FindingChanges, Published, Removals};
 
 /// At most this many files that are of no use are told; a site with more has another problem.
@@ -32,8 +32,8 @@ pub(super) struct Memory {
     pub(super) is_told: bool,
     /// On whom the last two readings did not agree: compared again next time, whatever is read.
     pub(super) unsettled: BTreeSet<EntityKey>,
-    /// Who keeps an old state for now.
-    pub(super) waiting: BTreeSet<EntityKey>,
+    /// Who keeps an old state for now, and what for.
+    pub(super) waiting: BTreeMap<EntityKey, Wait>,
 }
 
 impl Memory {
@@ -49,7 +49,7 @@ impl Memory {
             ledger: Ledger::default(),
             is_told: false,
             unsettled: BTreeSet::new(),
-            waiting: BTreeSet::new(),
+            waiting: BTreeMap::new(),
         }
     }
 
@@ -70,9 +70,9 @@ impl Memory {
     /// Puts rows that were read again in the place of the old ones, and says which entities that may have changed.
     pub(super) fn merge(&mut self, partial: Partial) -> Result<Affected, RefreshError> {
         let mut site = self.site.take().ok_or(RefreshError::NothingRead)?;
+        self.index.want(partial.sources().cloned());
         let edit = self.catalogue_of(&site).edit(partial.nids(), partial.fids());
         site.merge(partial);
-        self.index.want(wanted::sources(&site).cloned());
         let affected = self.catalogue_of(&site).affected(&edit);
         self.site = Some(site);
         Ok(affected)
@@ -103,11 +103,11 @@ impl Memory {
             comparison.findings.into_iter().map(|(key, findings)| (key.to_string(), findings)).collect();
         told.insert("tree".into(), catalogue.site_findings(self.programs.per_category()));
         told.insert("site".into(), site.notes.clone());
-        told.insert("packs".into(), self.pack_findings.clone());
-        told.insert("files".into(), self.index.findings(TOLD_FILES));
         match affected {
             Affected::Everything => {
                 self.waiting = comparison.waiting;
+                told.insert("packs".into(), self.pack_findings.clone());
+                told.insert("files".into(), self.index.findings(TOLD_FILES));
                 self.ledger.note_all(told, findings);
             }
             Affected::Keys(keys) => {
@@ -165,6 +165,11 @@ impl Memory {
         let Ok(catalogue) = self.catalogue() else { return BTreeSet::new() };
         let sources: HashSet<AudioSource> = sources.into_iter().collect();
         catalogue.users_of_audio(&sources).iter().flat_map(|key| catalogue.nodes_behind(key)).collect()
+    }
+
+    /// The nodes of the entities whose save was seen half done.
+    pub(super) fn saving_nodes(&self) -> BTreeSet<Nid> {
+        self.nodes_behind(self.waiting.iter().filter(|(_, wait)| **wait == Wait::Save).map(|(key, _)| key))
     }
 
     fn catalogue(&self) -> Result<Catalogue<'_>, RefreshError> {

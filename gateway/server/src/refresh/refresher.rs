@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use audiospread_protocol::EntityKey;
 use tokio::sync::watch;
 use tokio::task::block_in_place;
+use uuid::Uuid;
 
 use super::compare::Candidate;
 use super::ledger::Ledger;
@@ -20,7 +21,7 @@ use crate::catalogue::site::Nid;
 use crate::catalogue::{Affected, Finding, Packs, Rules, Severity, Subject};
 use crate::config::Config;
 use crate::drupal::Reader;
-use crate::feed::{Commit, Feed, FindingChanges, Removals, would_hold};
+use crate::feed::{Commit, Feed, FindingChanges, Removal, Removals, would_hold};
 
 /// More nodes than this are read faster by reading everything.
 const MANY_NODES: usize = 5_000;
@@ -32,6 +33,8 @@ pub struct Refresher {
     blobs: Arc<Blobs>,
     settle: Duration,
     hold_for: Duration,
+    /// Names this gateway among several.
+    name: String,
     memory: Memory,
 }
 
@@ -40,8 +43,10 @@ pub struct Refresher {
 pub struct Report {
     /// What two readings did not agree on, or what the second one found new: to be looked at again.
     pub again: Option<Scope>,
-    /// The nodes of the entities that keep an old state for now.
-    pub waiting: BTreeSet<Nid>,
+    /// How many entities keep an old state for now.
+    pub waiting: usize,
+    /// The nodes of those whose save was seen half done.
+    pub saving: BTreeSet<Nid>,
     /// Whether a refresh is held because it would remove much.
     pub held: bool,
 }
@@ -68,7 +73,7 @@ impl Refresher {
     ) -> Self {
         let memory = Memory::new(blobs.index().clone(), rules, packs, pack_findings);
         let hold_for = Duration::from_secs(config.feed.hold_minutes * 60);
-        Self { reader, feed, blobs, settle: config.drupal.settle(), hold_for, memory }
+        Self { reader, feed, blobs, settle: config.drupal.settle(), hold_for, name: Uuid::new_v4().to_string(), memory }
     }
 
     /// Follows what is learnt about audio.
@@ -76,8 +81,13 @@ impl Refresher {
         self.blobs.index().watch()
     }
 
+    /// Whether this gateway is the one that reads by the clock, for the next `interval`. The lease only saves work.
+    pub(super) async fn is_its_turn(&self, interval: Duration) -> Result<bool, RefreshError> {
+        Ok(self.feed.store().try_lease(&self.name, interval).await?)
+    }
+
     /// The nodes of whose audio something was learnt since the last call.
-    pub(super) fn nodes_with_new_audio(&self) -> BTreeSet<Nid> {
+    pub fn nodes_with_new_audio(&self) -> BTreeSet<Nid> {
         let sources = self.blobs.index().take_changed();
         block_in_place(|| self.memory.nodes_with(sources))
     }
@@ -89,8 +99,9 @@ impl Refresher {
     pub async fn refresh(&mut self, scope: Scope) -> Result<Report, RefreshError> {
         let outcome = self.attempt(scope).await;
         if outcome.is_err() {
-            // What was noted may not have been written.
+            // What was noted may not have been written, and what was read has not been compared to its end.
             self.memory.is_told = false;
+            self.memory.forget_site();
         }
         outcome
     }
@@ -101,6 +112,7 @@ impl Refresher {
         self.follow_the_feed().await?;
         let storage = self.reader.read_storage().await?;
         let affected = self.read(scope).await?;
+        let is_whole = matches!(affected, Affected::Everything);
         // A storage root that cannot be reached fails the refresh: it is never "all audio missing".
         self.blobs.check_storage(storage).await?;
         let read = started.elapsed();
@@ -110,7 +122,7 @@ impl Refresher {
         let mut report = Report::default();
         let mut changes = 0;
         if candidates.is_empty() {
-            self.let_go(&mut findings).await?;
+            report.held = self.is_held(&Removals::new(), is_whole, &mut findings).await?;
         } else {
             let behind = self.memory.nodes_behind(candidates.iter().map(|candidate| &candidate.key));
             tokio::time::sleep(self.settle).await;
@@ -118,7 +130,7 @@ impl Refresher {
             let late = block_in_place(|| self.memory.compare(affected, &mut findings))?;
             let (agreed, unsettled) = block_in_place(|| self.memory.agreed(candidates))?;
             report.again = self.left_over(unsettled, late, &agreed);
-            match self.publish(agreed, &mut findings).await? {
+            match self.publish(agreed, is_whole, &mut findings).await? {
                 Publication::Done(count) => changes = count,
                 Publication::Held => report.held = true,
                 Publication::Lost => report.again = Some(Scope::Whole),
@@ -127,14 +139,17 @@ impl Refresher {
         if !findings.is_empty() {
             self.feed.store().update_findings(&findings).await?;
         }
-        report.waiting = self.memory.nodes_behind(&self.memory.waiting);
+        // An earlier one may be, about nodes that this one was not told to read.
+        report.held |= !is_whole && self.feed.store().hold().await?.is_some();
+        report.waiting = self.memory.waiting.len();
+        report.saving = self.memory.saving_nodes();
         tracing::info!(
             refresh.kind = kind,
             refresh.read_ms = milliseconds(read),
-            refresh.draft_ms = milliseconds(compared - read),
+            refresh.draft_ms = milliseconds(compared.saturating_sub(read)),
             refresh.total_ms = milliseconds(started.elapsed()),
             refresh.changes = changes,
-            refresh.waiting = report.waiting.len(),
+            refresh.waiting = report.waiting,
             "refreshed"
         );
         Ok(report)
@@ -145,6 +160,7 @@ impl Refresher {
         let head = self.feed.store().head().await?;
         if self.memory.published.as_ref().is_none_or(|published| published.head != head) {
             self.memory.published = Some(self.feed.store().load().await?);
+            self.memory.is_told = false;
         }
         if !self.memory.is_told {
             self.memory.ledger = Ledger::beside(self.feed.store().finding_owners().await?);
@@ -185,10 +201,11 @@ impl Refresher {
     async fn publish(
         &mut self,
         agreed: Vec<EntityKey>,
+        is_whole: bool,
         findings: &mut FindingChanges,
     ) -> Result<Publication, RefreshError> {
         let removals = block_in_place(|| self.memory.removals(&agreed))?;
-        if self.is_held(&removals, findings).await? {
+        if self.is_held(&removals, is_whole, findings).await? {
             return Ok(Publication::Held);
         }
         let count = agreed.len();
@@ -209,34 +226,33 @@ impl Refresher {
     }
 
     /// Whether these removals have to wait for somebody to look at them.
-    async fn is_held(&mut self, removals: &Removals, findings: &mut FindingChanges) -> Result<bool, RefreshError> {
-        let much: Removals = removals
-            .iter()
-            .filter(|(_, removal)| would_hold(removal.removed, removal.of))
-            .map(|(kind, removal)| (*kind, *removal))
-            .collect();
-        if much.is_empty() {
-            self.let_go(findings).await?;
-            return Ok(false);
-        }
+    ///
+    /// Only who has read everything can say that nothing is to be held any more. While something is, single nodes do not go either: what is
+    /// held would trickle away.
+    async fn is_held(
+        &mut self,
+        removals: &Removals,
+        is_whole: bool,
+        findings: &mut FindingChanges,
+    ) -> Result<bool, RefreshError> {
         let store = self.feed.store();
-        if store.hold().await?.is_some_and(|hold| hold.lets_go(&much, self.hold_for)) {
-            self.let_go(findings).await?;
-            return Ok(false);
+        let hold = store.hold().await?;
+        let is_much = |removal: &Removal| would_hold(removal.removed, removal.of) || (hold.is_some() && !is_whole);
+        let much: Removals =
+            removals.iter().filter(|(_, removal)| is_much(removal)).map(|(kind, removal)| (*kind, *removal)).collect();
+        let may_go = much.is_empty() || hold.as_ref().is_some_and(|hold| hold.lets_go(&much, self.hold_for));
+        if !may_go && (is_whole || hold.is_none()) {
+            store.set_hold(&much).await?;
+            self.memory.ledger.note([(HOLD.to_owned(), vec![hold_finding(&much)])], findings);
+            tracing::warn!(?much, "held: this refresh would remove much; `audiospread feed --accept` lets it go on");
         }
-        store.set_hold(&much).await?;
-        self.memory.ledger.note([(HOLD.to_owned(), vec![hold_finding(&much)])], findings);
-        tracing::warn!(?much, "held: this refresh would remove much; `audiospread feed --accept` lets it go on");
-        Ok(true)
-    }
-
-    /// Nothing would be removed in numbers any more, or it may be.
-    async fn let_go(&mut self, findings: &mut FindingChanges) -> Result<(), RefreshError> {
-        if self.feed.store().hold().await?.is_some() {
-            self.feed.store().clear_hold().await?;
+        if may_go && is_whole {
+            if hold.is_some() {
+                store.clear_hold().await?;
+            }
+            self.memory.ledger.note([(HOLD.to_owned(), Vec::new())], findings);
         }
-        self.memory.ledger.note([(HOLD.to_owned(), Vec::new())], findings);
-        Ok(())
+        Ok(!may_go)
     }
 }
 

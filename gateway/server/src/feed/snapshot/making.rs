@@ -66,6 +66,7 @@ async fn bring_up_to_date(
 }
 
 async fn make(store: &Store, directory: &Utf8Path) -> Result<Made, FeedError> {
+    let begun = Instant::now();
     let mut session = Session::reading(store.pool()).await?;
     let head = Head::read(session.conn()).await?;
     let (pieces, received) = mpsc::channel(WAITING);
@@ -76,7 +77,9 @@ async fn make(store: &Store, directory: &Utf8Path) -> Result<Made, FeedError> {
     let told = tell(session, &head, pieces).await;
     let pressed = pressing.await.map_err(|_| FeedError::ShuttingDown)?.map_err(FeedError::file(directory))?;
     told?;
-    pressed.ok_or(FeedError::ShuttingDown)
+    let made = pressed.ok_or(FeedError::ShuttingDown)?;
+    tracing::info!(snapshot.version = head.version, snapshot.ms = begun.elapsed().as_millis(), "a snapshot was made");
+    Ok(made)
 }
 
 /// Sends the lines of the snapshot at `head`; ends early, without a word, where nobody takes them any more.

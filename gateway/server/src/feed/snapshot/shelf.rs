@@ -143,9 +143,11 @@ impl Shelf {
     }
 }
 
+/// The empty snapshot serves only while nothing was ever published: it must not last beside a feed that has something.
 fn serves(made: &Made, head: &Head) -> bool {
     let cursor = &made.whole.cursor;
-    cursor.epoch == head.epoch && (head.floor..=head.version).contains(&cursor.version)
+    let is_outgrown = cursor.version == 0 && head.version > 0;
+    cursor.epoch == head.epoch && (head.floor..=head.version).contains(&cursor.version) && !is_outgrown
 }
 
 const fn edition(made: &Made, subscribers: bool) -> &Edition {

@@ -1,0 +1,206 @@
+//! The doctor on good and on broken hosts: it finds what is wrong, and says in one sentence what to do.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::Value;
+
+use super::audiospread;
+use crate::harness::{DrupalSite, Mariadb};
+use mysql_async::prelude::Queryable;
+
+/// What the doctor said of a configuration.
+struct Said {
+    code: Option<i32>,
+    checks: Vec<Value>,
+    err: String,
+}
+
+impl Said {
+    fn of(config: &str) -> Self {
+        let ran = audiospread(&["doctor", "--json", "--config", config]);
+        let out = String::from_utf8(ran.stdout).unwrap();
+        let checks = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        Self { code: ran.status.code(), checks, err: String::from_utf8(ran.stderr).unwrap() }
+    }
+
+    /// What is not good, and in which words.
+    fn complaints(&self, verdict: &str) -> Vec<String> {
+        let with = self.checks.iter().filter(|check| check["verdict"] == verdict);
+        with.map(|check| format!("{}: {}", check["what"].as_str().unwrap(), check["message"].as_str().unwrap()))
+            .collect()
+    }
+
+    /// Fails unless the doctor has exactly one complaint, of this verdict, with these words.
+    fn complains(&self, verdict: &str, words: &[&str]) {
+        let mut complaints = [self.complaints("bad"), self.complaints("doubtful")].concat();
+        // The fixture's site has oddities of its own.
+        complaints.retain(|complaint| !complaint.starts_with("Drupal's tables: ") || verdict == "bad");
+        assert_eq!(complaints.len(), 1, "{complaints:#?}");
+        assert_eq!(self.complaints(verdict).len().min(1), 1, "not {verdict}: {complaints:#?}");
+        for word in words {
+            assert!(complaints[0].contains(word), "{word}: {}", complaints[0]);
+        }
+        assert!(
+            !complaints[0].contains("reads ") && !complaints[0].contains("writes "),
+            "a password: {}",
+            complaints[0]
+        );
+        assert_eq!(self.code, Some(i32::from(verdict == "bad")), "{}", self.err);
+    }
+}
+
+/// A site whose configuration is spoiled by a test.
+struct Spoilt {
+    site: DrupalSite,
+    config: toml::Table,
+}
+
+impl Spoilt {
+    async fn new() -> Self {
+        let site = DrupalSite::new().build().await;
+        let config = site.config_text().parse().unwrap();
+        for secret in ["reader", "gateway"] {
+            fs::set_permissions(site.directory().join(secret), fs::Permissions::from_mode(0o600)).unwrap();
+        }
+        Self { site, config }
+    }
+
+    fn set(&mut self, section: &str, name: &str, value: impl Into<toml::Value>) {
+        let table = if section.is_empty() {
+            &mut self.config
+        } else {
+            let section = self.config.entry(section).or_insert_with(|| toml::Table::new().into());
+            section.as_table_mut().unwrap()
+        };
+        table.insert(name.into(), value.into());
+    }
+
+    fn write(&self) -> String {
+        let path = self.site.directory().join("spoilt.toml");
+        fs::write(&path, toml::to_string(&self.config).unwrap()).unwrap();
+        path.into_string()
+    }
+
+    fn examine(&self) -> Said {
+        Said::of(&self.write())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_where_all_is_well_gets_no_complaint() {
+    let host = Spoilt::new().await;
+    let said = host.examine();
+    assert_eq!(said.complaints("bad"), Vec::<String>::new());
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    for what in [
+        "configuration",
+        "tokens",
+        "passwords",
+        "address",
+        "language packs",
+        "account",
+        "Drupal's tables",
+        "own database",
+        "Drupal's files",
+    ] {
+        assert!(said.complaints("good").iter().any(|good| good.starts_with(what)), "{what} is not looked at");
+    }
+    let text = audiospread(&["doctor", "--config", &host.write()]);
+    let text = String::from_utf8(text.stdout).unwrap();
+    assert!(
+        text.lines().count() >= 9 && text.lines().all(|line| line.starts_with("good") || line.starts_with("hmm")),
+        "{text}"
+    );
+    assert!(!text.contains('\x1b'), "colours are for terminals");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accounts_and_databases_that_are_wrong_are_told_apart() {
+    let host = Spoilt::new().await;
+    fs::write(host.site.directory().join("reader"), "wrong\n").unwrap();
+    host.examine().complains("bad", &["Drupal's database", "password"]);
+    fs::remove_file(host.site.directory().join("reader")).unwrap();
+    host.examine().complains("bad", &["reader", "cannot read"]);
+
+    let mut host = Spoilt::new().await;
+    host.set("drupal", "prefix", "nowhere_");
+    host.examine().complains("bad", &["Drupal's tables", "prefix"]);
+    host.set("drupal", "prefix", "");
+    host.set("content", "vocabulary", "No such vocabulary");
+    let said = host.examine();
+    let told = [said.complaints("bad"), said.complaints("doubtful")].concat();
+    assert!(told.iter().any(|told| told.contains("No such vocabulary") && told.contains("vocabulary")), "{told:#?}");
+
+    let mut host = Spoilt::new().await;
+    fs::write(host.site.directory().join("gateway"), "wrong\n").unwrap();
+    host.examine().complains("bad", &["own database", "password"]);
+    host.set("database", "url", "mysql://nobody@127.0.0.1:9/nothing");
+    host.examine().complains("bad", &["own database"]);
+    host.set("drupal", "url", "mysql://nobody@127.0.0.1:9/nothing");
+    host.examine().complains("bad", &["Drupal's database"]);
+    host.set("drupal", "url", "not a url");
+    host.examine().complains("bad", &["drupal.url", "mysql://user@localhost"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_may_do_more_is_doubtful() {
+    let host = Spoilt::new().await;
+    let number = host.site.own_database.trim_start_matches("own_").to_owned();
+    let mut root = Mariadb::shared().connect(None).await;
+    root.query_drop(format!("GRANT INSERT, DELETE ON {}.* TO reader_{number}@localhost", host.site.database))
+        .await
+        .unwrap();
+    root.disconnect().await.unwrap();
+    host.examine().complains("doubtful", &["account", "INSERT", "DELETE", "one of its own"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_and_directories_that_are_wrong_are_named() {
+    let mut host = Spoilt::new().await;
+    let path = host.site.directory().to_owned();
+    fs::rename(host.site.files(), path.join("away")).unwrap();
+    host.examine().complains("bad", &["Drupal's files", "sites/default/files"]);
+    fs::rename(path.join("away"), host.site.files()).unwrap();
+
+    fs::write(path.join("tokens.toml"), "[[token]]\nname = \"phone\"\nsha256 = \"abc\"\nscopes = [\"feed\"]\n")
+        .unwrap();
+    host.examine().complains("bad", &["tokens", "tokens.toml"]);
+    fs::write(path.join("tokens.toml"), "[[token]\n").unwrap();
+    host.examine().complains("bad", &["tokens", "tokens.toml"]);
+    fs::remove_file(path.join("tokens.toml")).unwrap();
+    host.examine().complains("bad", &["tokens", "tokens.toml"]);
+    fs::write(path.join("tokens.toml"), "").unwrap();
+
+    fs::set_permissions(path.join("reader"), fs::Permissions::from_mode(0o644)).unwrap();
+    host.examine().complains("doubtful", &["passwords", "chmod"]);
+    fs::set_permissions(path.join("reader"), fs::Permissions::from_mode(0o600)).unwrap();
+
+    let busy = TcpListener::bind("127.0.0.1:0").unwrap();
+    host.set("", "listen", busy.local_addr().unwrap().to_string());
+    host.examine().complains("doubtful", &["address", "in use", "listen"]);
+    host.set("", "listen", "192.0.2.1:80");
+    host.examine().complains("bad", &["address", "192.0.2.1"]);
+    host.set("", "listen", "127.0.0.1:0");
+
+    host.set("", "packs_dir", path.join("nowhere").as_str());
+    let said = host.examine();
+    assert!(said.complaints("bad").iter().any(|told| told.contains("language packs") && told.contains("nowhere")));
+    assert_eq!(said.code, Some(1));
+}
+
+#[test]
+fn a_configuration_that_cannot_be_read_is_wrong_use() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("gateway.toml");
+    let path = path.to_str().unwrap();
+    for text in [None, Some("listen = \n"), Some("unknown = 1\n")] {
+        if let Some(text) = text {
+            fs::write(path, text).unwrap();
+        }
+        let said = Said::of(path);
+        assert!(said.complaints("bad")[0].contains(path), "{:?}", said.complaints("bad"));
+        assert_eq!(said.code, Some(2), "{}", said.err);
+    }
+}
