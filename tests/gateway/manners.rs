@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use mysql_async::prelude::Queryable;
 use sha1::Digest as _;
 
-use super::{onlooker, until_published};
+use super::{onlooker, until, until_published};
 use crate::harness::editor::{Editor, ProgramSave};
 use crate::harness::gateway::{ALL_PROGRAMS, EVERYTHING, Gateway};
 use crate::harness::phone::Phone;
@@ -73,6 +73,16 @@ fn wav_of_silence() -> Vec<u8> {
     wav.extend(samples.to_le_bytes());
     wav.resize(wav.len() + samples as usize, 0);
     wav
+}
+
+/// Waits until the snapshot that is served has the category with the many words: what was published last is in it a moment later.
+pub(super) async fn until_the_feed_is_large(gateway: &Gateway) {
+    let client = reqwest::Client::builder().no_gzip().no_zstd().build().unwrap();
+    until("the snapshot is large", async || {
+        let request = client.get(format!("{}/v1/feed", gateway.url())).bearer_auth(EVERYTHING);
+        request.send().await.unwrap().bytes().await.unwrap().len() > 12_000_000
+    })
+    .await;
 }
 
 /// A request whose answer begins to come, and is then not read.
@@ -140,6 +150,7 @@ async fn readers_who_stand_still_are_not_in_the_way_of_an_editor_on_myisam() {
 
     let gateway = Gateway::of(&site, ALL_PROGRAMS);
     let sha256 = audiospread_protocol::Sha256Digest::of(&wav);
+    until_the_feed_is_large(&gateway).await;
     let readers = [held(&gateway, "/v1/feed"), held(&gateway, &format!("/v1/blobs/{sha256}"))];
     let beside = slowest_save(&site, 1).await;
     assert!(

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use mysql_async::prelude::Queryable;
 
-use super::manners::held;
+use super::manners::{held, until_the_feed_is_large};
 use super::until;
 use crate::harness::gateway::{ALL_PROGRAMS, EVERYTHING, Gateway};
 use crate::harness::{DrupalSite, Mariadb};
@@ -15,12 +15,7 @@ async fn a_download_that_is_under_way_ends_whole_when_the_gateway_is_told_to_sto
     let site = DrupalSite::new().configure("drupal.settle_ms = 50\nfeed.snapshot_seconds = 1").build().await;
     site.sql("UPDATE {term_data} SET description = REPEAT('Many words. ', 1000000) WHERE tid = 2").await;
     let gateway = Gateway::of(&site, ALL_PROGRAMS);
-    let client = reqwest::Client::builder().no_gzip().no_zstd().build().unwrap();
-    until("the snapshot is made", async || {
-        let request = client.get(format!("{}/v1/feed", gateway.url())).bearer_auth(EVERYTHING);
-        request.send().await.unwrap().status() == 200
-    })
-    .await;
+    until_the_feed_is_large(&gateway).await;
     let mut reader = held(&gateway, "/v1/feed");
     let address = gateway.address;
     let stopping = gateway.stop();
