@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use super::{onlooker, until_published, versions_are_without_gaps};
+use super::{catch_up, onlooker, until_published, versions_are_without_gaps};
 use crate::feed::mirror::Mirror;
 use crate::harness::DrupalSite;
 use crate::harness::desk::Desk;
@@ -55,7 +55,7 @@ async fn a_gateway_that_is_killed_at_random_moments_loses_and_invents_nothing() 
             pull.wait().unwrap();
         }
         let before = mirror.state.clone();
-        mirror.pull(&rooms.feed).await;
+        catch_up(&mut mirror, &rooms).await;
         published.extend(differences(&before, &mirror.state));
         versions_are_without_gaps(&site).await;
     }
@@ -65,9 +65,11 @@ async fn a_gateway_that_is_killed_at_random_moments_loses_and_invents_nothing() 
     let gateway = Gateway::named(&site, "killed", "");
     until_published(&rooms).await;
     let before = mirror.state.clone();
-    mirror.pull(&rooms.feed).await;
+    catch_up(&mut mirror, &rooms).await;
     published.extend(differences(&before, &mirror.state));
-    assert_eq!(mirror.state, Mirror::fresh(&rooms.feed, true).await.state, "deltas and a fresh pull agree");
+    let fresh = Mirror::fresh(&rooms.feed, true).await;
+    assert_eq!(mirror.cursor, fresh.cursor, "all is published, and nothing moves any more");
+    assert_eq!(mirror.state, fresh.state, "deltas and a fresh pull agree");
     assert!(!published.is_empty());
     legitimate.admits(&published);
     phone.configure(&gateway.url(), "");

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use audiospread_server::config::Config;
 
+use crate::feed::mirror::Mirror;
 use crate::harness::DrupalSite;
 use crate::refresh::running::{Rooms, Running};
 
@@ -44,6 +45,14 @@ async fn until_published(rooms: &Rooms) {
         assert!(Instant::now() < patience, "never published: {wrong:?}; never removed: {surplus:?}");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+}
+
+/// Pulls to the newest version. What another gateway committed is seen a moment later: until then there is rightly nothing new.
+async fn catch_up(mirror: &mut Mirror, rooms: &Rooms) {
+    let version = rooms.feed.store().head().await.unwrap().version;
+    until("the feed sees the newest version", async || rooms.feed.head().version >= version).await;
+    mirror.pull(&rooms.feed).await;
+    assert!(mirror.cursor.version >= version);
 }
 
 /// Fails if a version is missing from the feed's own books, or has more than one commit.

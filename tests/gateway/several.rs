@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use super::{onlooker, until_published, versions_are_without_gaps};
+use super::{catch_up, onlooker, until_published, versions_are_without_gaps};
 use crate::feed::mirror::Mirror;
 use crate::harness::DrupalSite;
 use crate::harness::desk::Desk;
@@ -38,7 +38,7 @@ async fn of_two_refreshes_at_once_one_is_published_and_the_other_begins_again() 
         tokio::join!(first.refresh(Scope::Whole), second.refresh(Scope::Whole));
         assert_eq!(store.head().await.unwrap().version, version + 1, "nothing is published twice");
         let before = mirror.state.clone();
-        mirror.pull(&rooms.feed).await;
+        catch_up(&mut mirror, &rooms).await;
         assert_eq!(differences(&before, &mirror.state).len(), 1);
     }
     versions_are_without_gaps(&site).await;
