@@ -137,7 +137,7 @@ async fn a_commit_that_is_dropped_or_loses_its_connection_leaves_no_trace_and_no
         assert_eq!(other.load().await.unwrap().head, published.head);
         let next = vec![put(program(1), format!("{kill}"))];
         let findings = FindingChanges::default();
-        let outcome = tokio::time::timeout(Duration::from_secs(5), other.commit(published.clone(), next, &findings));
+        let outcome = tokio::time::timeout(Duration::from_secs(40), other.commit(published.clone(), next, &findings));
         let Ok(Ok(Commit::Done(done))) = outcome.await else { panic!("the head is still locked") };
         published = done;
     }
