@@ -183,13 +183,12 @@ async fn every_cursor_that_is_not_of_this_feed_is_gone() {
             commit(feed.store(), published, vec![put(program(number), "1"), put(subscriber(number), "1")]).await;
         cursors.push(published.head.cursor(true));
     }
+    // A cursor that is known may still be sent to a snapshot that is smaller than its delta, if one has been made meanwhile.
     for cursor in &cursors {
-        let known = [true, false].map(|subscribers| feed.delta(cursor, subscribers));
-        let [with, without] = known;
-        assert!(with.await.is_ok(), "{cursor}");
-        let answer = without.await;
+        assert!(!is_unknown(&feed.delta(cursor, true).await), "{cursor}");
         // The empty feed looks alike to everybody.
-        assert!(if cursor.version == 0 { answer.is_ok() } else { is_unknown(&answer) }, "{cursor} with less scope");
+        let is_alike = cursor.version == 0;
+        assert_eq!(!is_unknown(&feed.delta(cursor, false).await), is_alike, "{cursor} with less scope");
         for strange in [
             Cursor { check: cursor.check ^ 1, ..*cursor },
             Cursor { version: cursor.version + 1, ..*cursor },
