@@ -92,7 +92,8 @@ CREATE TABLE callback (
   program_id INTEGER,
   state TEXT NOT NULL CHECK (state IN ('pending', 'answered', 'ended', 'failed')),
   asked_at INTEGER NOT NULL DEFAULT (CAST(strftime('%s', 'now') AS INTEGER)),
-  settled_at INTEGER,
+  tries INTEGER NOT NULL DEFAULT 0,  -- that failed
+  settled_at INTEGER,                -- when it was answered, and then when it ended
   seconds INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX callback_by_number ON callback (number, asked_at);
