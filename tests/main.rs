@@ -9,6 +9,7 @@
 mod agent;
 mod blobs;
 mod catalogue;
+mod dialplan;
 mod drupal;
 mod feed;
 mod gateway;
