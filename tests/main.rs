@@ -15,5 +15,6 @@ mod feed;
 mod gateway;
 mod harness;
 mod http;
+mod phone;
 mod refresh;
 mod traps;

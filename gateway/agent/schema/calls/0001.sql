@@ -18,8 +18,8 @@ CREATE TABLE cdr (
   duration INTEGER, billsec INTEGER, disposition TEXT, amaflags TEXT, accountcode TEXT, peeraccount TEXT,
   uniqueid TEXT, linkedid TEXT, sequence INTEGER, userfield TEXT,
   -- Ours, set by the dialplan.
-  call_id TEXT,    -- the uuid of the call
-  caller TEXT,
+  call_id TEXT,    -- the uuid of the call; none for a try to call back that failed
+  caller TEXT NOT NULL DEFAULT '',
   dialled TEXT,    -- what was dialled, before any Goto
   direction TEXT,  -- in, callback
   plan TEXT,       -- premium, standard
