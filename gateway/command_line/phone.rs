@@ -6,8 +6,8 @@ mod text;
 use std::io::{self, Write};
 
 use audiospread_agent::{
-    Amount, Config, MirrorError, PullError, PullOptions, PullReport, Stop, Stopper, VerifyOptions, menu, prune, pull,
-    status, verify,
+    Amount, Config, MirrorError, NO_ROOM, PullError, PullOptions, PullReport, SoundError, SoundFormat, Stop, Stopper,
+    UNDECODABLE, VerifyOptions, make_phone_sound, menu, prune, pull, status, verify,
 };
 use camino::Utf8PathBuf;
 use clap::{Args, Subcommand};
@@ -50,6 +50,23 @@ pub(crate) enum Command {
         audiospread prune --dry-run\n  \
         audiospread prune --older-than-days 30")]
     Prune(PruneArgs),
+    /// Make one sound for the phone, within bounds of time and memory; what `pull` starts for each.
+    #[command(hide = true)]
+    PhoneSound(PhoneSoundArgs),
+}
+
+/// What `phone-sound` takes.
+#[derive(Args, Debug)]
+pub(crate) struct PhoneSoundArgs {
+    /// The audio file.
+    from: Utf8PathBuf,
+    /// The phone sound.
+    to: Utf8PathBuf,
+    #[arg(long)]
+    format: SoundFormat,
+    /// Bytes that it may have.
+    #[arg(long)]
+    at_most: u64,
 }
 
 /// What all commands of a phone server take.
@@ -133,6 +150,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
                 .map_err(|error| pull_failure(&error))?;
             args.common.print(&pruned, |out| text::pruned(out, &pruned))
         }
+        Command::PhoneSound(args) => run_phone_sound(&args),
     }
 }
 
@@ -212,6 +230,23 @@ fn run_verify(args: &VerifyArgs) -> Result<(), Failure> {
             "{faults} faults: run `audiospread verify --repair`, and then `audiospread pull`"
         ))),
     }
+}
+
+fn run_phone_sound(args: &PhoneSoundArgs) -> Result<(), Failure> {
+    let made = make_phone_sound(&args.from, &args.to, args.format, args.at_most).map_err(|error| {
+        let says = error.to_string();
+        match error {
+            SoundError::Undecodable(_) => Failure::Coded(UNDECODABLE, says),
+            SoundError::TooLarge(_) => Failure::Coded(NO_ROOM, says),
+            SoundError::Io(source) if is_disk_full(&source) => Failure::Coded(NO_ROOM, says),
+            _ => Failure::Failed(says),
+        }
+    })?;
+    Ok(serde_json::to_writer(io::stdout().lock(), &made).map_err(io::Error::from)?)
+}
+
+fn is_disk_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 fn runtime() -> Result<Runtime, Failure> {

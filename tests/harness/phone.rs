@@ -88,6 +88,11 @@ impl Phone {
         self.mirror().query_row(query, [], |row| row.get(0)).unwrap()
     }
 
+    /// The sounds that Asterisk plays.
+    pub(crate) fn phone_sounds(&self) -> Vec<Utf8PathBuf> {
+        files_below(&self.data().join("phone"))
+    }
+
     /// The files of the audio store.
     pub(crate) fn audio(&self) -> Vec<Utf8PathBuf> {
         files_below(&self.data().join("audio"))

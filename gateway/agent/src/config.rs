@@ -8,7 +8,7 @@ use reqwest::Url;
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
 
-use crate::Amount;
+use crate::{Amount, SoundFormat};
 
 /// The configuration of a phone server's agent.
 #[derive(Clone, Debug, Deserialize)]
@@ -25,6 +25,9 @@ pub struct Config {
     pub group: Option<String>,
     /// The language packs installed on this host.
     pub packs_dir: Option<Utf8PathBuf>,
+    /// The format of the sounds that Asterisk plays.
+    #[serde(default)]
+    pub sound_format: SoundFormat,
     /// Bytes a second, over all downloads together.
     pub limit_rate: Option<Amount>,
     /// How many sounds are fetched at once: 1 to 32.
@@ -201,8 +204,9 @@ mod tests {
         let spelled = load(&spelled).unwrap();
         assert_eq!(spelled.limit_rate, Some(Amount(8192)));
         assert_eq!(
-            (plain.downloads, plain.idle_seconds, plain.keep_free, plain.prune.older_than_days, plain.prune.after_pull),
+            (plain.sound_format, plain.downloads, plain.idle_seconds, plain.keep_free, plain.prune.older_than_days, plain.prune.after_pull),
             (
+                spelled.sound_format,
                 spelled.downloads,
                 spelled.idle_seconds,
                 spelled.keep_free,

@@ -5,6 +5,7 @@
 
 mod amount;
 mod config;
+mod database;
 mod event;
 mod link;
 mod lock;
@@ -13,10 +14,12 @@ mod mirror;
 mod prune;
 mod pull;
 mod shared;
+mod sound;
 mod status;
 mod stop;
 mod store;
 mod verify;
+mod workshop;
 
 pub use amount::Amount;
 pub use config::{Config, ConfigError, PruneRules};
@@ -28,7 +31,9 @@ pub use mirror::MirrorError;
 pub use prune::{Pruned, prune};
 pub use pull::{Fault, PullError, PullOptions, PullReport, pull};
 pub use shared::SharedError;
-pub use status::{KindStatus, Status, status};
+pub use sound::{PhoneSound, SoundError, SoundFormat, make_phone_sound};
+pub use status::{KindStatus, Status, UndecodableSound, status};
 pub use stop::{Stop, Stopper};
 pub use store::StoreError;
 pub use verify::{Verified, VerifyOptions, verify};
+pub use workshop::{NO_ROOM, UNDECODABLE};

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use audiospread_protocol::{Kind, Version};
+use audiospread_protocol::{Kind, Sha256Digest, Version};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -30,6 +30,12 @@ pub struct Status {
     pub stored_files: u64,
     /// Their bytes.
     pub stored_bytes: u64,
+    /// Sounds that are ready for the phone.
+    pub phone_files: u64,
+    /// Their bytes.
+    pub phone_bytes: u64,
+    /// Sounds that came whole and cannot be decoded, with what names them.
+    pub undecodable: Vec<UndecodableSound>,
     /// Bytes that are free on the disk.
     pub free_bytes: u64,
     /// When a pull last brought everything.
@@ -38,6 +44,17 @@ pub struct Status {
     pub failed_at: Option<Timestamp>,
     /// Why.
     pub failure: Option<String>,
+}
+
+/// A sound that cannot be decoded; an editor has to replace it.
+#[derive(Clone, Debug, Serialize)]
+pub struct UndecodableSound {
+    /// Its digest.
+    pub sha256: Sha256Digest,
+    /// What names it, such as `program 171`.
+    pub named_by: Vec<String>,
+    /// Why it cannot be decoded.
+    pub why: String,
 }
 
 /// What there is of a kind.
@@ -61,7 +78,20 @@ pub fn status(config: &Config) -> Result<Status, MirrorError> {
     let directory = DataDir::existing(&config.data_dir);
     let (mut mirror, store) = (Mirror::open_to_read(&directory)?, Store::existing(&directory));
     let (position, last) = (mirror.position()?, mirror.last_pull()?);
+    let mut undecodable: Vec<UndecodableSound> = mirror
+        .undecodable()?
+        .into_iter()
+        .map(|sound| UndecodableSound { sha256: sound.sha256, named_by: Vec::new(), why: sound.why })
+        .collect();
     let state = mirror.state()?;
+    if !undecodable.is_empty() {
+        state.each_published(&mut |key, value| {
+            let sounds = sounds_of(&key, value).unwrap_or_default();
+            for sound in undecodable.iter_mut().filter(|odd| sounds.iter().any(|audio| audio.sha256 == odd.sha256)) {
+                sound.named_by.push(key.to_string());
+            }
+        })?;
+    }
     let kinds = state
         .counts()?
         .into_iter()
@@ -83,6 +113,11 @@ pub fn status(config: &Config) -> Result<Status, MirrorError> {
         stored_files += 1;
         stored_bytes += file.size;
     })?;
+    let (mut phone_files, mut phone_bytes) = (0, 0);
+    store.each_phone_sound(&mut |file| {
+        phone_files += 1;
+        phone_bytes += file.size;
+    })?;
     let (failed_at, failure) = last.failed.unzip();
     Ok(Status {
         cursor: position.map(|position| position.cursor.to_string()),
@@ -93,6 +128,9 @@ pub fn status(config: &Config) -> Result<Status, MirrorError> {
         missing_bytes: missing.values().sum(),
         stored_files,
         stored_bytes,
+        phone_files,
+        phone_bytes,
+        undecodable,
         free_bytes: directory.free()?,
         pulled_at: last.succeeded_at,
         failed_at,

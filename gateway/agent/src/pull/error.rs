@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use crate::link::{DownloadError, LinkError, LinkOpenError};
 use crate::lock::LockError;
 use crate::mirror::MirrorError;
-use crate::shared::SharedError;
+use crate::shared::{DataDir, SharedError};
+use crate::workshop::MakeError;
 use crate::{Amount, StoreError};
 
 /// Why a pull did not come to its end; each message says what to do.
@@ -100,12 +101,25 @@ pub enum PullError {
         /// How many.
         not_understood: u64,
     },
+    /// A phone sound was not made, for a reason that lies in this host.
+    #[error("{0}")]
+    NotMade(String),
     /// A signal.
     #[error("stopped; what came is kept, and the next pull goes on from there")]
     Stopped,
 }
 
 impl PullError {
+    /// What it means that a phone sound was not made.
+    pub(crate) fn of_workshop(error: MakeError, directory: &DataDir) -> Self {
+        match error {
+            MakeError::NoRoom => Self::DiskFull { path: directory.path().to_owned() },
+            MakeError::Shared(error) => error.into(),
+            MakeError::Stopped => Self::Stopped,
+            MakeError::Undecodable(why) | MakeError::Failed(why) => Self::NotMade(why),
+        }
+    }
+
     /// Whether the same command may do later, without anybody's help.
     pub const fn is_passing(&self) -> bool {
         match self {
