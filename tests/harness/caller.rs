@@ -91,6 +91,13 @@ impl Caller {
         self.expect(place, "hears a place in it")
     }
 
+    /// Listens for so long, or until the radio hangs up.
+    pub(crate) fn listens(&mut self, how_long: Duration) -> &mut Self {
+        let enough = self.call.heard().duration() + how_long;
+        self.call.wait_for_sound(enough, how_long + PATIENCE);
+        self
+    }
+
     /// The radio hangs up.
     #[track_caller]
     pub(crate) fn is_hung_up(&self) {

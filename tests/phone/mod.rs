@@ -4,9 +4,11 @@
 mod browsing;
 mod calling;
 mod content;
+mod installing;
 mod playing;
 mod recording;
 mod remembering;
+mod soak;
 mod texts;
 
 use std::time::Instant;
