@@ -204,7 +204,14 @@ mod tests {
         let spelled = load(&spelled).unwrap();
         assert_eq!(spelled.limit_rate, Some(Amount(8192)));
         assert_eq!(
-            (plain.sound_format, plain.downloads, plain.idle_seconds, plain.keep_free, plain.prune.older_than_days, plain.prune.after_pull),
+            (
+                plain.sound_format,
+                plain.downloads,
+                plain.idle_seconds,
+                plain.keep_free,
+                plain.prune.older_than_days,
+                plain.prune.after_pull
+            ),
             (
                 spelled.sound_format,
                 spelled.downloads,

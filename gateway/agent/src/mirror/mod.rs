@@ -19,7 +19,6 @@ mod tests;
 use camino::Utf8PathBuf;
 use rusqlite::Connection;
 
-
 pub(crate) use self::hearing::Hearing;
 pub(crate) use self::incoming::{Applied, IncomingError, Removal, Request};
 pub(crate) use self::position::{Position, Repair};
