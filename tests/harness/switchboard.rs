@@ -86,11 +86,6 @@ impl Switchboard {
         let [_, _, high, low] = std::process::id().to_be_bytes();
         let settings = SETTINGS.iter().chain(settings).map(|setting| (*setting).to_owned()).collect();
         fs::create_dir_all(phone.data().join("recordings")).unwrap();
-        if !phone.data().join("calls.db").exists() {
-            let made = Connection::open(phone.data().join("calls.db")).unwrap();
-            made.execute_batch("PRAGMA journal_mode = WAL;").unwrap();
-            made.execute_batch(include_str!("../../gateway/agent/schema/calls/0001.sql")).unwrap();
-        }
         let mut switchboard = Self { guard, directory, suite, settings, phone, lines: Vec::new() };
         let server = switchboard.reserve();
         for (trunk, codec) in [("alaw", Codec::Alaw), ("ulaw", Codec::Ulaw)] {

@@ -42,6 +42,25 @@ pub struct Config {
     /// What `prune` removes, and when.
     #[serde(default)]
     pub prune: PruneRules,
+    /// How Asterisk is reached.
+    #[serde(default)]
+    pub asterisk: Asterisk,
+}
+
+/// How Asterisk is reached.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Asterisk {
+    /// The program and its arguments, before what it is asked.
+    pub command: Vec<String>,
+    /// The directory of call files.
+    pub outgoing: Utf8PathBuf,
+}
+
+impl Default for Asterisk {
+    fn default() -> Self {
+        Self { command: vec!["asterisk".into(), "-rx".into()], outgoing: "/var/spool/asterisk/outgoing".into() }
+    }
 }
 
 /// What `prune` removes, and when.
@@ -121,7 +140,7 @@ impl Config {
         config.check().map_err(|what| ConfigError::Sense { path: path.to_owned(), what })?;
         let directory = path.parent().unwrap_or(Utf8Path::new(""));
         for file in
-            [Some(&mut config.token_file), Some(&mut config.data_dir), config.packs_dir.as_mut()].into_iter().flatten()
+            [&mut config.token_file, &mut config.data_dir, &mut config.asterisk.outgoing].into_iter().chain(&mut config.packs_dir)
         {
             *file = directory.join(&file);
         }

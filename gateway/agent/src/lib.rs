@@ -4,6 +4,8 @@
 //! the crate's `README.md`.
 
 mod amount;
+mod asterisk;
+mod calls;
 mod config;
 mod database;
 mod event;
@@ -22,7 +24,8 @@ mod verify;
 mod workshop;
 
 pub use amount::Amount;
-pub use config::{Config, ConfigError, PruneRules};
+pub use calls::{CallsError, CallsStatus};
+pub use config::{Asterisk, Config, ConfigError, PruneRules};
 pub use event::{Event, Observer, Origin};
 pub use link::{LinkError, LinkOpenError};
 pub use lock::LockError;

@@ -6,7 +6,8 @@ use audiospread_protocol::{Kind, Sha256Digest, Version};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::Config;
+use crate::calls::Calls;
+use crate::{CallsStatus, Config};
 use crate::mirror::{Mirror, MirrorError, sounds_of};
 use crate::shared::DataDir;
 use crate::store::Store;
@@ -36,6 +37,10 @@ pub struct Status {
     pub phone_bytes: u64,
     /// Sounds that came whole and cannot be decoded, with what names them.
     pub undecodable: Vec<UndecodableSound>,
+    /// What happened on the phone; absent where calls.db cannot be read.
+    pub calls: Option<CallsStatus>,
+    /// Why it cannot.
+    pub calls_failure: Option<String>,
     /// Bytes that are free on the disk.
     pub free_bytes: u64,
     /// When a pull last brought everything.
@@ -118,6 +123,10 @@ pub fn status(config: &Config) -> Result<Status, MirrorError> {
         phone_files += 1;
         phone_bytes += file.size;
     })?;
+    let (calls, calls_failure) = match Calls::open_to_read(&directory).and_then(|calls| calls.status()) {
+        Ok(calls) => (Some(calls), None),
+        Err(error) => (None, Some(error.to_string())),
+    };
     let (failed_at, failure) = last.failed.unzip();
     Ok(Status {
         cursor: position.map(|position| position.cursor.to_string()),
@@ -131,6 +140,8 @@ pub fn status(config: &Config) -> Result<Status, MirrorError> {
         phone_files,
         phone_bytes,
         undecodable,
+        calls,
+        calls_failure,
         free_bytes: directory.free()?,
         pulled_at: last.succeeded_at,
         failed_at,

@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 
+use camino::Utf8PathBuf;
 use rusqlite::params;
 
 use super::wave::{Found, repair};
@@ -59,7 +60,7 @@ impl Calls {
     pub(crate) fn recover(&mut self, open: &[Open], asterisk: &Running, now: i64) -> Result<u64, CallsError> {
         let mut recovered = 0;
         for row in open.iter().filter(|row| row.is_left(asterisk)) {
-            let (title, body) = (self.usable(&row.title)?, self.usable(&row.body)?);
+            let (title, body) = (self.usable(row, &row.title, "title")?, self.usable(row, &row.body, "body")?);
             let state = if title.is_empty() && body.is_empty() { "dropped" } else { "done" };
             // The dialplan may have finished it meanwhile: then its word stands.
             let changed = self.connection.execute(
@@ -72,15 +73,19 @@ impl Calls {
         Ok(recovered)
     }
 
-    /// The path, if there is sound behind it.
-    fn usable<'a>(&self, path: &'a str) -> Result<&'a str, CallsError> {
-        let path_of_ours = camino::Utf8Path::new(path);
-        if path.is_empty() || !self.is_ours(path_of_ours) {
-            return Ok("");
+    /// The path of a part, if there is sound behind it. The dialplan writes it down when the recording is done; until then it is that of its uuid.
+    fn usable(&self, row: &Open, path: &str, part: &str) -> Result<String, CallsError> {
+        let path = if path.is_empty() {
+            self.recordings.join(format!("{}-{part}.wav", row.uuid))
+        } else {
+            Utf8PathBuf::from(path)
+        };
+        if !self.is_ours(&path) {
+            return Ok(String::new());
         }
-        match repair(path_of_ours).map_err(|source| SharedError::at(path_of_ours, source))? {
-            Found::Whole(_) => Ok(path),
-            Found::Nothing => Ok(""),
+        match repair(&path).map_err(|source| SharedError::at(&path, source))? {
+            Found::Whole => Ok(path.into_string()),
+            Found::Nothing => Ok(String::new()),
         }
     }
 }

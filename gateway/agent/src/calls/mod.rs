@@ -8,7 +8,8 @@ mod leftovers;
 mod messages;
 mod wave;
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
+use jiff::Timestamp;
 use rusqlite::Connection;
 use serde::Serialize;
 
@@ -113,9 +114,29 @@ impl Calls {
         })
     }
 
+    /// What the agent does for the dialplan, again and again: takes what foreign menus handed over, and offers what is left over of recordings.
+    /// Says what a person should know.
+    pub(crate) fn look_after(&mut self, asterisk: &[String]) -> Vec<String> {
+        let mut warnings = self.take_handed_over().unwrap_or_else(|error| vec![error.to_string()]);
+        if let Err(error) = self.recover_leftovers(asterisk) {
+            warnings.push(format!("recordings that may be left over wait: {error}"));
+        }
+        warnings
+    }
+
+    fn recover_leftovers(&mut self, asterisk: &[String]) -> Result<(), Box<dyn std::error::Error>> {
+        let open = self.open_recordings()?;
+        if !open.is_empty() {
+            let running = crate::asterisk::running(asterisk)?;
+            self.recover(&open, &running, Timestamp::now().as_second())?;
+        }
+        Ok(())
+    }
+
     /// Whether a path that stands in the database is that of a recording of ours.
     fn is_ours(&self, path: &Utf8Path) -> bool {
-        path.parent() == Some(&self.recordings) && path.file_name().is_some()
+        path.parent() == Some(&self.recordings)
+            && path.components().all(|part| part != Utf8Component::ParentDir)
     }
 }
 

@@ -10,8 +10,8 @@ use crate::shared::{set_mode, sync_directory};
 /// What was found of a recording's file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Found {
-    /// It has so many bytes of sound, and its head says so.
-    Whole(u64),
+    /// It has sound, and its head says how much.
+    Whole,
     /// There is no sound in it, or no file.
     Nothing,
 }
@@ -35,7 +35,7 @@ pub(super) fn repair(path: &Utf8Path) -> io::Result<Found> {
         return Ok(Found::Nothing);
     }
     if u64::from(said) == there {
-        return Ok(Found::Whole(there));
+        return Ok(Found::Whole);
     }
     let (size, riff) = (length(there)?, length(data + there - 8)?);
     let repaired = Utf8PathBuf::from(format!("{path}.repaired"));
@@ -50,7 +50,7 @@ pub(super) fn repair(path: &Utf8Path) -> io::Result<Found> {
     copy.sync_all()?;
     fs::rename(&repaired, path)?;
     sync_directory(path.parent().unwrap_or(path)).map_err(io::Error::other)?;
-    Ok(Found::Whole(there))
+    Ok(Found::Whole)
 }
 
 /// Where the samples begin, and how many bytes of them the head promises.

@@ -7,6 +7,7 @@ use camino::Utf8PathBuf;
 use jiff::Timestamp;
 
 use crate::link::{DownloadError, LinkError, LinkOpenError};
+use crate::calls::CallsError;
 use crate::lock::LockError;
 use crate::mirror::MirrorError;
 use crate::shared::{DataDir, SharedError};
@@ -101,6 +102,9 @@ pub enum PullError {
         /// How many.
         not_understood: u64,
     },
+    /// What happens on the phone cannot be written down.
+    #[error(transparent)]
+    Calls(#[from] CallsError),
     /// A phone sound was not made, for a reason that lies in this host.
     #[error("{0}")]
     NotMade(String),

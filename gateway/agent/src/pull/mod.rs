@@ -16,6 +16,7 @@ use serde::Serialize;
 
 pub(crate) use self::audio::hearing;
 pub use self::error::PullError;
+use crate::calls::Calls;
 use crate::link::Link;
 use crate::lock::Lock;
 use crate::mirror::Mirror;
@@ -100,6 +101,8 @@ pub async fn pull(
     let directory = DataDir::prepare(&config.data_dir, config.group.as_deref())?;
     let _lock = Lock::take(&directory)?;
     let store = Store::prepare(&directory)?;
+    // What the menus write into is there before the first call, whatever the link does.
+    let calls = Calls::open(&directory)?;
     let mut mirror = Mirror::open(&directory)?;
     mirror.use_decoder(DECODER)?;
     let undecodable = mirror.undecodable()?.into_iter().map(|sound| sound.sha256).collect();
@@ -107,6 +110,7 @@ pub async fn pull(
     let report = PullReport::default();
     let mut session =
         Session { config, options, link, directory, store, mirror, workshop, undecodable, stop, tell, report };
+    session.look_after_calls(calls);
     let outcome = session.run().await;
     session.note(&outcome);
     outcome.map(|()| session.report)
@@ -138,6 +142,13 @@ impl Session<'_> {
             prune::prune_locked(self.config, &mut self.mirror, &self.store)?;
         }
         Ok(())
+    }
+
+    /// Recordings that an Asterisk which was killed left over. Where it cannot be asked, the next pull does it.
+    fn look_after_calls(&self, mut calls: Calls) {
+        for warning in calls.look_after(&self.config.asterisk.command) {
+            self.warn(warning);
+        }
     }
 
     fn fault(&mut self, is_passing: bool, message: String) {

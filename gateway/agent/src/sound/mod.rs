@@ -21,6 +21,8 @@ use self::decode::Decoder;
 use self::loudness::{Limiter, Meter};
 use self::resample::ToTelephone;
 use self::write::Writer;
+#[cfg(test)]
+pub(crate) use self::write::head as wave_head;
 
 /// Samples a second of a telephone.
 pub(crate) const RATE: u32 = 8000;

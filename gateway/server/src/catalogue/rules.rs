@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::numbers::NumberForms;
+use audiospread_protocol::NumberForms;
 use crate::config::{Config, Content, Menu, Numbers};
 
 /// What the rules go by, out of `gateway.toml`.
@@ -32,7 +32,11 @@ impl Rules {
             minimals: content.minimals.clone(),
             contexts: content.contexts.clone(),
             max_depth: content.max_depth,
-            numbers: NumberForms::new(numbers),
+            numbers: NumberForms::new(
+                &numbers.country_code,
+                &numbers.international_prefix,
+                &numbers.national_prefix,
+            ),
             menu: menu.clone(),
         }
     }
