@@ -6,6 +6,7 @@
 
 mod hearing;
 mod incoming;
+mod messages;
 mod open;
 mod position;
 mod reading;
