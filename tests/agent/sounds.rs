@@ -32,9 +32,9 @@ fn assert_all_playable(phone: &Phone, extensions: &[&str]) {
     let sounds = shown_sounds(phone);
     assert!(sounds.len() > 60);
     for stem in sounds {
-        let is_there = extensions.iter().any(|extension| {
-            fs::metadata(format!("{stem}.{extension}")).is_ok_and(|metadata| metadata.len() > 1000)
-        });
+        let is_there = extensions
+            .iter()
+            .any(|extension| fs::metadata(format!("{stem}.{extension}")).is_ok_and(|metadata| metadata.len() > 1000));
         assert!(is_there, "{stem} is silent");
     }
 }

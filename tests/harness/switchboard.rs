@@ -134,6 +134,11 @@ impl Switchboard {
         String::from_utf8_lossy(&ran.stdout).into_owned()
     }
 
+    /// A file of this Asterisk's own directory.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
     /// One of the lines.
     pub(crate) fn line(&self, trunk: &str) -> &Line {
         &self.lines.iter().find(|(name, _)| *name == trunk).unwrap().1

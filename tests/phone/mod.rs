@@ -2,8 +2,11 @@
 //! real gateway. "Heard" is the correlation of the sound received with the one that the site's editors made.
 
 mod browsing;
+mod callbacks;
 mod calling;
 mod content;
+mod installing;
+mod numbers;
 mod playing;
 mod recording;
 mod remembering;

@@ -71,7 +71,8 @@ mod tests {
 
     #[test]
     fn an_asterisk_that_does_not_run_is_no_reason_to_call_anything_left_over() {
-        let command = ["sh", "-c", "echo 'Unable to connect to remote asterisk (does /run/asterisk.ctl exist?)'; exit 1"];
+        let command =
+            ["sh", "-c", "echo 'Unable to connect to remote asterisk (does /run/asterisk.ctl exist?)'; exit 1"];
         let error = running(&command.map(str::to_owned)).unwrap_err();
         assert!(matches!(&error, AskError::Silent(why) if why.contains("Unable to connect")), "{error}");
         assert!(matches!(running(&["/no/such/program".to_owned()]), Err(AskError::Run { .. })));

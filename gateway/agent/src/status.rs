@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::calls::Calls;
-use crate::{CallsStatus, Config};
 use crate::mirror::{Mirror, MirrorError, sounds_of};
 use crate::shared::DataDir;
 use crate::store::Store;
+use crate::{CallsStatus, Config};
 
 /// How things stand.
 #[derive(Clone, Debug, Serialize)]

@@ -61,7 +61,8 @@ pub(super) fn status(out: &mut dyn Write, status: &Status) -> io::Result<()> {
     )?;
     writeln!(out, "ready for the phone: {} sounds ({})", status.phone_files, Amount(status.phone_bytes))?;
     for sound in &status.undecodable {
-        let named_by = if sound.named_by.is_empty() { "nothing any more".to_owned() } else { sound.named_by.join(", ") };
+        let named_by =
+            if sound.named_by.is_empty() { "nothing any more".to_owned() } else { sound.named_by.join(", ") };
         writeln!(out, "cannot be decoded: {} ({}), of {named_by}", sound.sha256, printable(&sound.why))?;
     }
     if let Some(calls) = &status.calls {

@@ -19,6 +19,19 @@ impl Calls {
         Ok(self.connection.query_row("SELECT value FROM meta WHERE name = 'uuid'", [], |row| row.get(0))?)
     }
 
+    /// Whether a message with this id of its sender came before.
+    pub(crate) fn has_come(&self, id: &str) -> Result<bool, CallsError> {
+        Ok(self.connection.query_row("SELECT EXISTS (SELECT 1 FROM sms_in WHERE id = ?1)", [id], |row| row.get(0))?)
+    }
+
+    /// Notes that it came; what came a month ago is forgotten.
+    pub(crate) fn note_came(&mut self, id: &str) -> Result<(), CallsError> {
+        self.connection.execute("INSERT OR IGNORE INTO sms_in (id) VALUES (?1)", [id])?;
+        self.connection
+            .execute("DELETE FROM sms_in WHERE came_at < CAST(strftime('%s', 'now') AS INTEGER) - 2592000", [])?;
+        Ok(())
+    }
+
     /// The messages that wait, oldest first.
     pub(crate) fn pending_messages(&self) -> Result<Vec<Outgoing>, CallsError> {
         let mut statement = self.connection.prepare_cached(

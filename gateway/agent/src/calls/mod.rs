@@ -18,7 +18,8 @@ pub(crate) use self::messages::Outgoing;
 use crate::database::{self, Migrations, OpenError};
 use crate::shared::{DataDir, SharedError};
 
-const MIGRATIONS: Migrations = &[include_str!("../../schema/calls/0001.sql")];
+const MIGRATIONS: Migrations =
+    &[include_str!("../../schema/calls/0001.sql"), include_str!("../../schema/calls/0002.sql")];
 
 /// The database of what happens on the phone.
 #[derive(Debug)]
@@ -135,8 +136,7 @@ impl Calls {
 
     /// Whether a path that stands in the database is that of a recording of ours.
     fn is_ours(&self, path: &Utf8Path) -> bool {
-        path.parent() == Some(&self.recordings)
-            && path.components().all(|part| part != Utf8Component::ParentDir)
+        path.parent() == Some(&self.recordings) && path.components().all(|part| part != Utf8Component::ParentDir)
     }
 }
 

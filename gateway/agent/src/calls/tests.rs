@@ -104,10 +104,7 @@ fn a_path_outside_of_the_recordings_is_not_touched() {
     let before = fs::read(&outside).unwrap();
     desk.begin("gone", 1000);
     for path in [outside.to_string(), format!("{}/../outside.wav", desk.recordings())] {
-        desk.calls
-            .connection
-            .execute("UPDATE recordings SET state = 'recording', body_path = ?1", [&path])
-            .unwrap();
+        desk.calls.connection.execute("UPDATE recordings SET state = 'recording', body_path = ?1", [&path]).unwrap();
         desk.recover(&asterisk(900, &[]));
         assert_eq!(fs::read(&outside).unwrap(), before, "{path}");
     }
@@ -118,7 +115,12 @@ fn a_foreign_menu_hands_over_by_file_and_what_is_not_understood_stays() {
     let mut desk = Desk::new();
     let body = desk.torn_wave("theirs.wav", 80);
     let write = |name: &str, text: String| fs::write(desk.recordings().join(name), text).unwrap();
-    write(&format!("{UUID}.json"), format!(r#"{{"body_path":"{body}","caller":"","language":"fr","category_id":2,"started_at":1,"ended_at":9,"hung_up":true}}"#));
+    write(
+        &format!("{UUID}.json"),
+        format!(
+            r#"{{"body_path":"{body}","caller":"","language":"fr","category_id":2,"started_at":1,"ended_at":9,"hung_up":true}}"#
+        ),
+    );
     write("x.json", "{}".to_owned());
     let other = UUID.replace('0', "1");
     write(&format!("{other}.json"), r#"{"body_path":"/etc/passwd","started_at":1,"ended_at":2}"#.to_owned());

@@ -32,8 +32,7 @@ impl Mirror {
     /// The sounds that cannot be decoded.
     pub(crate) fn undecodable(&self) -> Result<Vec<Undecodable>, MirrorError> {
         let mut statement = self.connection.prepare("SELECT sha256, why FROM undecodable")?;
-        let rows =
-            statement.query_map([], |row| Ok(Undecodable { sha256: digest_at(row, 0)?, why: row.get(1)? }))?;
+        let rows = statement.query_map([], |row| Ok(Undecodable { sha256: digest_at(row, 0)?, why: row.get(1)? }))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 

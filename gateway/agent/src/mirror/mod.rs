@@ -6,6 +6,7 @@
 
 mod hearing;
 mod incoming;
+mod messages;
 mod open;
 mod position;
 mod reading;
@@ -18,7 +19,6 @@ mod tests;
 
 use camino::Utf8PathBuf;
 use rusqlite::Connection;
-
 
 pub(crate) use self::hearing::Hearing;
 pub(crate) use self::incoming::{Applied, IncomingError, Removal, Request};

@@ -9,7 +9,11 @@ use super::{Mirror, MirrorError};
 use crate::database::{self, BUSY, Migrations, OpenError};
 use crate::shared::DataDir;
 
-const MIGRATIONS: Migrations = &[include_str!("../../schema/0001.sql"), include_str!("../../schema/0002.sql")];
+const MIGRATIONS: Migrations = &[
+    include_str!("../../schema/0001.sql"),
+    include_str!("../../schema/0002.sql"),
+    include_str!("../../schema/0003.sql"),
+];
 
 impl Mirror {
     /// Where the mirror of a data directory is.

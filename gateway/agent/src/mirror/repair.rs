@@ -24,7 +24,8 @@ impl Mirror {
             [],
         )?;
         for (key, value, _) in rows(&transaction, "entity")? {
-            if sounds_of(&key, &value).is_some_and(|sounds| sounds.iter().any(|audio| hear(audio) == Hearing::Missing)) {
+            if sounds_of(&key, &value).is_some_and(|sounds| sounds.iter().any(|audio| hear(audio) == Hearing::Missing))
+            {
                 transaction
                     .prepare_cached("UPDATE entity SET is_shown = 0 WHERE kind = ?1 AND id = ?2")?
                     .execute([key.kind().as_str(), key.id()])?;

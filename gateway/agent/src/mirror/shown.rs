@@ -4,8 +4,8 @@ use audiospread_protocol::{AudioRef, EntityKey, leaf_hash};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
-use super::incoming::{digest_at, stored_key};
 use super::hearing::{Hear, Hearing};
+use super::incoming::{digest_at, stored_key};
 use super::open;
 use super::position::count_content_change;
 use super::tables::{DERIVED, Understood, erase};
@@ -51,11 +51,7 @@ impl Mirror {
     }
 
     /// Shows the last states of `keys`, as far as all their sounds are there. One transaction.
-    pub(crate) fn promote(
-        &mut self,
-        keys: &[EntityKey],
-        hear: Hear<'_>,
-    ) -> Result<Promotion, MirrorError> {
+    pub(crate) fn promote(&mut self, keys: &[EntityKey], hear: Hear<'_>) -> Result<Promotion, MirrorError> {
         let mut promotion = Promotion::default();
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for key in keys {
@@ -178,11 +174,7 @@ impl ShownCheck {
     }
 
     /// Entities that callers could get and do not.
-    fn look_for_the_forgotten(
-        &mut self,
-        connection: &Connection,
-        hear: Hear<'_>,
-    ) -> Result<(), MirrorError> {
+    fn look_for_the_forgotten(&mut self, connection: &Connection, hear: Hear<'_>) -> Result<(), MirrorError> {
         let mut statement = connection.prepare(
             "SELECT e.kind, e.id, e.value, e.is_shown,
                EXISTS (SELECT 1 FROM shown s WHERE s.kind = e.kind AND s.id = e.id)

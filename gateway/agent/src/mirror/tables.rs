@@ -3,8 +3,8 @@
 use audiospread_protocol::{AudioRef, Category, EntityKey, Kind, Program, Prompt, Settings, Subscriber};
 use rusqlite::{Connection, params};
 
-use super::hearing::{Hear, Hearing};
 use super::MirrorError;
+use super::hearing::{Hear, Hearing};
 use crate::store::stem;
 
 /// A value of which this program knows what it means.

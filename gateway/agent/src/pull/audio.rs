@@ -10,8 +10,8 @@ use tokio::sync::Semaphore;
 
 use super::feed::{delays, pause, room, wait_for};
 use super::{Fault, PullError, Session};
-use crate::mirror::Hearing;
 use crate::link::{Course, DownloadError, Link, LinkError, Part};
+use crate::mirror::Hearing;
 use crate::shared::{DataDir, SharedError};
 use crate::store::{Packs, Store};
 use crate::workshop::{MakeError, Workshop};

@@ -25,7 +25,8 @@ impl Session<'_> {
         let mut places: Vec<(Sha256Digest, Utf8PathBuf)> = Vec::new();
         for (sha256, path, name) in packs.names() {
             places.push((sha256, root.join(name)));
-            if !self.store.phone_path(sha256, self.config.sound_format).exists() && !self.undecodable.contains(&sha256) {
+            if !self.store.phone_path(sha256, self.config.sound_format).exists() && !self.undecodable.contains(&sha256)
+            {
                 sources.insert(sha256, path.to_owned());
             }
         }
@@ -42,9 +43,8 @@ impl Session<'_> {
     /// A second name for a sound; the former sound of that name is played until then.
     fn give_name(&self, sound: &Utf8Path, place: &Utf8Path) -> Result<(), PullError> {
         let to = Utf8PathBuf::from(format!("{place}.{}", self.config.sound_format));
-        let is_same = fs::metadata(&to)
-            .and_then(|there| Ok(there.ino() == fs::metadata(sound)?.ino()))
-            .unwrap_or(false);
+        let is_same =
+            fs::metadata(&to).and_then(|there| Ok(there.ino() == fs::metadata(sound)?.ino())).unwrap_or(false);
         if is_same {
             return Ok(());
         }

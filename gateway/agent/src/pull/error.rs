@@ -6,8 +6,8 @@ use audiospread_protocol::{Sha256Digest, Version};
 use camino::Utf8PathBuf;
 use jiff::Timestamp;
 
-use crate::link::{DownloadError, LinkError, LinkOpenError};
 use crate::calls::CallsError;
+use crate::link::{DownloadError, LinkError, LinkOpenError};
 use crate::lock::LockError;
 use crate::mirror::MirrorError;
 use crate::shared::{DataDir, SharedError};

@@ -122,7 +122,10 @@ impl Session<'_> {
         self.announce_sounds_if_nothing_is_shown()?;
         for round in 1..=MAX_ROUNDS {
             self.bring_feed().await?;
-            let unserved = self.bring_audio().await?;
+            let unserved = self.bring_audio().await;
+            // What callers hear by now, they may ask for.
+            self.mirror.derive_messages()?;
+            let unserved = unserved?;
             if unserved.is_empty() || self.stop.is_wished() {
                 break;
             }

@@ -140,7 +140,11 @@ impl Limiter {
         if self.samples.len() > AHEAD
             && let Some(sample) = self.samples.pop_front()
         {
-            #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "a mean of factors up to 1")]
+            #[allow(
+                clippy::cast_possible_truncation,
+                clippy::cast_precision_loss,
+                reason = "a mean of factors up to 1"
+            )]
             let factor = (self.sum / AHEAD as f64) as f32;
             out.push((sample * factor).clamp(-1.0, 1.0));
         }

@@ -153,10 +153,7 @@ fn convert(from: &Utf8Path, to: &Utf8Path, format: SoundFormat, at_most: u64) ->
 }
 
 /// Decodes a file and hands it out as the telephone has it; says how many samples there were.
-fn each_block(
-    from: &Utf8Path,
-    take: &mut dyn FnMut(&[f32]) -> Result<(), SoundError>,
-) -> Result<u64, SoundError> {
+fn each_block(from: &Utf8Path, take: &mut dyn FnMut(&[f32]) -> Result<(), SoundError>) -> Result<u64, SoundError> {
     let mut decoder = Decoder::open(File::open(from)?, from.extension())?;
     let mut resampler: Option<ToTelephone> = None;
     let (mut mono, mut out, mut samples) = (Vec::new(), Vec::new(), 0_u64);

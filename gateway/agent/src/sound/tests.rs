@@ -78,13 +78,24 @@ fn loudness(samples: &[f32]) -> f64 {
 #[test]
 fn any_rate_and_any_number_of_channels_becomes_the_same_tone_of_the_same_length() {
     let desk = Desk::new();
-    for (rate, channels) in [(8000, 1), (8000, 2), (11_025, 1), (16_000, 1), (22_050, 2), (44_100, 2), (48_000, 6), (44_101, 1), (96_000, 2)] {
+    for (rate, channels) in [
+        (8000, 1),
+        (8000, 2),
+        (11_025, 1),
+        (16_000, 1),
+        (22_050, 2),
+        (44_100, 2),
+        (48_000, 6),
+        (44_101, 1),
+        (96_000, 2),
+    ] {
         let made = desk.convert(&desk.wave(rate, channels, &tone(1000.0, rate, 1.5, 0.3))).unwrap();
         let samples = desk.samples();
         assert!((1499..=1501).contains(&made.duration_ms), "{rate}: {made:?}");
         assert!((samples.len() as i64 - 12_000).abs() <= 2, "{rate}: {}", samples.len());
         let middle = &samples[2000..10_000];
-        let (wanted, all) = (amount_of(1000.0, middle), (middle.iter().map(|s| s * s).sum::<f32>() * 2.0 / middle.len() as f32).sqrt());
+        let (wanted, all) =
+            (amount_of(1000.0, middle), (middle.iter().map(|s| s * s).sum::<f32>() * 2.0 / middle.len() as f32).sqrt());
         assert!(wanted > 0.99 * all, "{rate} × {channels}: {wanted} of {all}");
     }
 }
@@ -92,7 +103,8 @@ fn any_rate_and_any_number_of_channels_becomes_the_same_tone_of_the_same_length(
 #[test]
 fn what_a_telephone_cannot_carry_does_not_come_back_as_another_tone() {
     let desk = Desk::new();
-    let mixed: Vec<f32> = tone(700.0, 44_100, 1.0, 0.3).iter().zip(tone(7300.0, 44_100, 1.0, 0.3)).map(|(a, b)| a + b).collect();
+    let mixed: Vec<f32> =
+        tone(700.0, 44_100, 1.0, 0.3).iter().zip(tone(7300.0, 44_100, 1.0, 0.3)).map(|(a, b)| a + b).collect();
     desk.convert(&desk.wave(44_100, 1, &mixed)).unwrap();
     let samples = desk.samples();
     // 7300 Hz folded at 8 kHz would be 700 Hz again: the loudness tells that it is not.
@@ -142,9 +154,11 @@ fn a_slammed_door_neither_clips_nor_keeps_the_voice_quiet() {
 #[test]
 fn mp3_and_ogg_of_the_fixture_are_heard_to_their_end() {
     let desk = Desk::new();
-    for (name, milliseconds) in
-        [("97cb0789fc8bb28db4d912c405fb449bf285ad9f", 2232), ("52a55ce0daa6495be07f53416881da05809a1747", 4145), ("a7d287eb313b8c2c5c6a6da12a40f31a95eeedaa", 5160)]
-    {
+    for (name, milliseconds) in [
+        ("97cb0789fc8bb28db4d912c405fb449bf285ad9f", 2232),
+        ("52a55ce0daa6495be07f53416881da05809a1747", 4145),
+        ("a7d287eb313b8c2c5c6a6da12a40f31a95eeedaa", 5160),
+    ] {
         let made = desk.convert(&Utf8PathBuf::from(format!("{FILES}/{name}"))).unwrap();
         assert!(made.duration_ms.abs_diff(milliseconds) < 120, "{name}: {made:?}");
         assert!((loudness(&desk.samples()) + 20.0).abs() < 1.0);
@@ -155,7 +169,12 @@ fn mp3_and_ogg_of_the_fixture_are_heard_to_their_end() {
 fn what_is_no_audio_is_said_to_be_none() {
     let desk = Desk::new();
     let path = desk.path("x.mp3");
-    for bytes in [b"".to_vec(), b"<html>".to_vec(), vec![0; 100_000], (0..200_000_u32).map(|n| (n.wrapping_mul(n).wrapping_mul(31) >> 7) as u8).collect()] {
+    for bytes in [
+        b"".to_vec(),
+        b"<html>".to_vec(),
+        vec![0; 100_000],
+        (0..200_000_u32).map(|n| (n.wrapping_mul(n).wrapping_mul(31) >> 7) as u8).collect(),
+    ] {
         fs::write(&path, &bytes).unwrap();
         let error = desk.convert(&path).unwrap_err();
         assert!(matches!(error, SoundError::Undecodable(_)), "{error}");

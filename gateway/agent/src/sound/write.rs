@@ -74,7 +74,8 @@ impl Writer {
 
 fn encode_gsm(wave: &Utf8Path, to: &Utf8Path) -> Result<(), SoundError> {
     let sox = ("sox", vec!["-t", "wav", wave.as_str(), "-t", "gsm", to.as_str()]);
-    let ffmpeg = ["-nostdin", "-loglevel", "error", "-y", "-i", wave.as_str(), "-c:a", "libgsm", "-f", "gsm", to.as_str()];
+    let ffmpeg =
+        ["-nostdin", "-loglevel", "error", "-y", "-i", wave.as_str(), "-c:a", "libgsm", "-f", "gsm", to.as_str()];
     let mut why = Vec::new();
     for (program, arguments) in [sox, ("ffmpeg", ffmpeg.to_vec())] {
         match Command::new(program).args(arguments).stdin(Stdio::null()).output() {

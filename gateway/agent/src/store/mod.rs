@@ -13,8 +13,8 @@ use audiospread_protocol::{AudioRef, Sha256Digest};
 use camino::{Utf8Path, Utf8PathBuf};
 use sha2::{Digest, Sha256};
 
-pub(crate) use self::phone::adopt_at;
 pub(crate) use self::packs::{Memory as PackMemory, Packs, Remembered};
+pub(crate) use self::phone::adopt_at;
 use crate::shared::{DataDir, SharedError};
 
 /// The audio store of a data directory.
