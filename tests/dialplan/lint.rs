@@ -30,7 +30,8 @@ const PROMPTS: &str = "[[prompt]]\ncontext = \"home\"\nkey = \"goodbye\"\n";
 /// Of the small dialplan with one thing replaced: whether it passes, and what is said.
 fn lint(file: &str, from: &str, to: &str) -> (bool, String) {
     let directory = TempDir::new().unwrap();
-    let files = [("menu.conf", MENU), ("hangup.conf", HANGUP), ("func_odbc.conf", FUNCTIONS), ("prompts.toml", PROMPTS)];
+    let files =
+        [("menu.conf", MENU), ("hangup.conf", HANGUP), ("func_odbc.conf", FUNCTIONS), ("prompts.toml", PROMPTS)];
     for (name, text) in files {
         let text = if name == file {
             assert!(text.contains(from), "{from} is not in {name}");
@@ -68,14 +69,19 @@ fn the_small_dialplan_of_these_tests_has_no_fault() {
 
 #[test]
 fn a_jump_that_leads_nowhere_is_found_whatever_makes_it() {
-    finds("there is no context say", "menu.conf", "Gosub(audiospread-say,s,1(home,goodbye))", "Goto(say,s,1)");
+    finds("there is no context say", "menu.conf", "Goto(do-${ACTION},1)", "Goto(say,s,1)");
     finds("menu has no extension t", "menu.conf", "Goto(do-${ACTION},1)", "Goto(t,1)");
     finds("has no priority or label nobody", "menu.conf", "?none)", "?nobody)");
     finds("has no priority or label 9", "menu.conf", "]?s,none)", "]?s,9)");
     finds("menu has no extension q", "menu.conf", "Gosub(s,1(a,b))", "Gosub(q,1(a,b))");
     finds("menu has no extension go-${ACTION}", "menu.conf", "Goto(do-${ACTION},1)", "Goto(go-${ACTION},1)");
     let handler = "Set(CHANNEL(hangup_handler_push)=menu,gone,1)";
-    finds("menu has no extension gone", "menu.conf", "Set(AS_WAIT=5)", &format!("Set(AS_WAIT=5)\n same => n,{handler}"));
+    finds(
+        "menu has no extension gone",
+        "menu.conf",
+        "Set(AS_WAIT=5)",
+        &format!("Set(AS_WAIT=5)\n same => n,{handler}"),
+    );
     finds("includes nothing, which does not exist", "menu.conf", "; A menu.", "include => nothing");
 }
 
@@ -84,20 +90,33 @@ fn a_lookup_whose_empty_answer_nobody_looks_at_is_found() {
     let test = "GotoIf($[\"${NAME}\"=\"\"]?none)";
     finds("nothing is done if AS_NAME finds nothing", "menu.conf", test, "NoOp(${NAME})\n same => n,Goto(none)");
     finds("nothing is done if AS_NAME finds nothing", "menu.conf", test, "GotoIf($[\"${OTHER}\"=\"\"]?none)");
-    finds("nothing is done if AS_NAME finds nothing", "menu.conf", "Set(LOCAL(NAME)=${AS_NAME(${ARG1})})", "NoOp(${AS_NAME(1)})");
+    finds(
+        "nothing is done if AS_NAME finds nothing",
+        "menu.conf",
+        "Set(LOCAL(NAME)=${AS_NAME(${ARG1})})",
+        "NoOp(${AS_NAME(1)})",
+    );
 }
 
 #[test]
 fn a_lookup_may_say_why_an_empty_answer_does_not_matter() {
     let bare = "NoOp(${AS_NAME(1)})";
     let lookup = "exten => s,1,Set(LOCAL(NAME)=${AS_NAME(${ARG1})})";
-    assert_eq!(lint("menu.conf", lookup, &format!("; Empty: it is only written down.\nexten => s,1,{bare}")), (true, String::new()));
+    assert_eq!(
+        lint("menu.conf", lookup, &format!("; Empty: it is only written down.\nexten => s,1,{bare}")),
+        (true, String::new())
+    );
     assert_eq!(lint("menu.conf", "${AS_NAME(${ARG1})})", "$[0${AS_NAME(1)} + 1])"), (true, String::new()));
 }
 
 #[test]
 fn functions_that_are_not_defined_and_functions_that_are_not_called_are_found() {
-    finds("AS_OTHER is no function of func_odbc", "menu.conf", "Set(AS_WAIT=5)", "Set(AS_WAIT=5)\n same => n,Set(AS_OTHER()=5)");
+    finds(
+        "AS_OTHER is no function of func_odbc",
+        "menu.conf",
+        "Set(AS_WAIT=5)",
+        "Set(AS_WAIT=5)\n same => n,Set(AS_OTHER()=5)",
+    );
     finds("AS_MORE is never called", "func_odbc.conf", "[NAME]", "[MORE]\nprefix=AS\n[NAME]");
 }
 
@@ -129,7 +148,12 @@ fn a_key_of_the_telephone_that_is_written_into_a_menu_is_found() {
 #[test]
 fn priorities_and_labels_that_asterisk_would_pass_over_are_found() {
     finds("has priority 3 after 0", "menu.conf", "exten => _X!,1,", "exten => _X!,3,");
-    finds("has the label none twice", "menu.conf", "same => n,Record", "same => n(none),NoOp()\n same => n(none),Record");
+    finds(
+        "has the label none twice",
+        "menu.conf",
+        "same => n,Record",
+        "same => n(none),NoOp()\n same => n(none),Record",
+    );
     finds("not understood", "menu.conf", "; A menu.", "exten => x;y");
 }
 
@@ -137,7 +161,8 @@ fn priorities_and_labels_that_asterisk_would_pass_over_are_found() {
 fn each_file_of_the_dialplan_is_read() {
     let etc = shipped("etc/audiospread");
     let with_steps = |path: &Path| fs::read_to_string(path).unwrap().contains("\nexten => ");
-    let count = fs::read_dir(etc.join("menus")).unwrap().filter(|file| with_steps(&file.as_ref().unwrap().path())).count();
+    let count =
+        fs::read_dir(etc.join("menus")).unwrap().filter(|file| with_steps(&file.as_ref().unwrap().path())).count();
     assert!(count > 5, "the menus are in {count} files");
     let output = run(&mut Command::new(shipped("lint")));
     let said = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -100,7 +100,10 @@ fn a_list_with_faults_is_refused_with_the_prompt_s_name() {
     let cases = [
         (twice.as_str(), "home/goodbye is there twice"),
         ("[[prompt]]\ncontext = \"../x\"\nkey = \"y\"\n[prompt.text]\nen = \"Hello.\"\n", "are made of a-z, 0-9 and _"),
-        ("[[prompt]]\ncontext = \"home\"\nkey = \"y\"\n[prompt.text]\n\"../fr\" = \"Salut.\"\n", "is no code of a language"),
+        (
+            "[[prompt]]\ncontext = \"home\"\nkey = \"y\"\n[prompt.text]\n\"../fr\" = \"Salut.\"\n",
+            "is no code of a language",
+        ),
         ("[[prompt]]\ncontext = \"home\"\nkey = \"y\"\n[prompt.text]\nen = \" \"\n", "home/y: no words in en"),
     ];
     for (list, fault) in cases {

@@ -8,8 +8,9 @@ use audiospread_caller::{Call, CallError, RATE, Sound};
 
 use super::switchboard::PATIENCE;
 
-/// As it was measured.
+/// As they were measured.
 const TONE_HERTZ: f64 = 700.0;
+const TONE: Duration = Duration::from_millis(440);
 
 /// Somebody at the telephone; hangs up when he is dropped.
 pub(crate) struct Caller {
@@ -78,10 +79,10 @@ impl Caller {
         self.expect(self.call.speak(sound), "can speak");
     }
 
-    /// The tone is heard after which one speaks.
+    /// The tone is heard after which one speaks, to its end.
     #[track_caller]
     pub(crate) fn waits_for_the_tone(&mut self) {
-        self.hears(&tone());
+        self.hears(&tone()).listens(TONE);
     }
 
     /// Where in a sound the call is now.

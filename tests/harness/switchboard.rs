@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use audiospread_caller::{Codec, Line, Sound};
-use camino::Utf8PathBuf;
 use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
@@ -62,7 +61,7 @@ impl Switchboard {
         SHARED
             .get_or_init(|| async {
                 let (_, gateway) = Gateway::shared().await;
-                let phone = Phone::of(&gateway.url());
+                let phone = Phone::with_packs(&gateway.url());
                 phone.pull();
                 Self::of(phone, &[])
             })
@@ -134,6 +133,11 @@ impl Switchboard {
         String::from_utf8_lossy(&ran.stdout).into_owned()
     }
 
+    /// A file of this Asterisk's own directory.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
     /// One of the lines.
     pub(crate) fn line(&self, trunk: &str) -> &Line {
         &self.lines.iter().find(|(name, _)| *name == trunk).unwrap().1
@@ -164,20 +168,16 @@ impl Switchboard {
         Caller::of(ringing.answer().unwrap(), number)
     }
 
-    /// A sound of the mirror by its name below the store, from the bytes that the site published.
+    /// A sound of the mirror by its name below the store: the bytes that the site published, or, where they did not travel because the pack
+    /// is installed here, what was made of them for Asterisk.
     pub(crate) fn sound(&self, name: &str) -> Sound {
-        let stem = self.phone.data().join("audio").join(name);
-        let directory = stem.parent().unwrap();
-        let file_name = stem.file_name().unwrap();
-        let mut files: Vec<Utf8PathBuf> = directory
-            .read_dir_utf8()
-            .unwrap()
-            .map(|entry| entry.unwrap().into_path())
-            .filter(|path| path.file_stem() == Some(file_name))
-            .collect();
-        // What was made of it for Asterisk comes after what came.
-        files.sort_by_key(|path| path.extension() == Some("wav"));
-        Sound::read(files.first().unwrap_or_else(|| panic!("{name} is not in the store"))).unwrap()
+        let file = ["audio", "phone"].into_iter().find_map(|store| {
+            let stem = self.phone.data().join(store).join(name);
+            let files = stem.parent()?.read_dir_utf8().ok()?;
+            let mut paths = files.map(|entry| entry.unwrap().into_path());
+            paths.find(|path| path.file_stem() == stem.file_name())
+        });
+        Sound::read(file.unwrap_or_else(|| panic!("{name} is not in the store"))).unwrap()
     }
 
     /// What a prompt says, as the mirror resolved it.

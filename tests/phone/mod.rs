@@ -2,9 +2,12 @@
 //! real gateway. "Heard" is the correlation of the sound received with the one that the site's editors made.
 
 mod browsing;
+mod callbacks;
 mod calling;
 mod content;
 mod installing;
+mod menus;
+mod numbers;
 mod playing;
 mod recording;
 mod remembering;
@@ -58,9 +61,17 @@ struct RadioOfItsOwn {
 
 impl RadioOfItsOwn {
     async fn new(settings: &[&str]) -> Self {
-        let site = DrupalSite::new().configure("[drupal]\nrefresh_seconds = 1\nsettle_ms = 100").build().await;
+        Self::of(Self::site().await, settings)
+    }
+
+    /// The fixture's site, read again every second.
+    async fn site() -> DrupalSite {
+        DrupalSite::new().configure("[drupal]\nrefresh_seconds = 1\nsettle_ms = 100").build().await
+    }
+
+    fn of(site: DrupalSite, settings: &[&str]) -> Self {
         let gateway = Gateway::of(&site, ALL_PROGRAMS);
-        let phone = Phone::of(&gateway.url());
+        let phone = Phone::with_packs(&gateway.url());
         phone.pull();
         Self { site, _gateway: gateway, board: Switchboard::of(phone, settings) }
     }

@@ -152,7 +152,7 @@ async fn silence_ends_what_is_spoken() {
 async fn nobody_leaves_more_messages_a_day_than_are_allowed_and_whoever_withholds_his_number_leaves_none_if_that_is_set()
  {
     let (_, gateway) = Gateway::shared().await;
-    let phone = Phone::of(&gateway.url());
+    let phone = Phone::with_packs(&gateway.url());
     phone.pull();
     let radio = Switchboard::of(phone, &["AS_RECORD_PER_DAY=1", "AS_RECORD_WITHHELD=no"]);
     let number = "+221770003008";
@@ -171,7 +171,7 @@ async fn nobody_leaves_more_messages_a_day_than_are_allowed_and_whoever_withhold
 #[tokio::test]
 async fn a_recording_is_on_the_disk_and_known_when_asterisk_is_killed_in_its_middle() {
     let (_, gateway) = Gateway::shared().await;
-    let phone = Phone::of(&gateway.url());
+    let phone = Phone::with_packs(&gateway.url());
     phone.pull();
     let radio = Switchboard::of(phone, &[]);
     let number = "+221770003009";

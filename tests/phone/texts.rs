@@ -1,9 +1,11 @@
 //! Text messages: a keyword, a code, anything else.
 
-use super::made_by_the_editor;
+use super::{RadioOfItsOwn, made_by_the_editor};
 use crate::harness::switchboard::{PATIENCE, RADIO, Switchboard};
 
 const CROPS: u32 = 2;
+/// A premium subscriber of the fixture, who has a balance.
+const FRENCH: &str = "+221775550124";
 
 fn sends(radio: &Switchboard, from: &str, text: &str) {
     let code = radio.line("alaw").send_text(from, RADIO, text, PATIENCE).unwrap();
@@ -17,7 +19,7 @@ fn receives(radio: &Switchboard, number: &str) -> String {
 #[tokio::test]
 async fn a_keyword_is_answered_by_titles_and_codes() {
     let radio = Switchboard::shared().await;
-    let number = "+221770007001";
+    let number = "+221770009001";
     sends(radio, number, " Crops ");
     let mut all = receives(radio, number);
     let parts: i64 =
@@ -32,20 +34,16 @@ async fn a_keyword_is_answered_by_titles_and_codes() {
 
 #[tokio::test]
 async fn a_premium_subscriber_who_sends_a_code_is_called_back_into_the_program() {
-    let radio = Switchboard::shared().await;
-    let number: String = radio.phone.value(
-        "SELECT number FROM phone_caller WHERE number LIKE '+221%' AND plan = 'premium' AND balance_seconds > 0
-         AND language = 'en' ORDER BY number LIMIT 1 OFFSET 1",
-    );
-    sends(radio, &number, "165");
-    let mut caller = radio.is_called_back(&number);
+    let radio = RadioOfItsOwn::new(&[]).await.board;
+    sends(&radio, FRENCH, "165");
+    let mut caller = radio.is_called_back(FRENCH);
     caller.hears(&made_by_the_editor(165, "body"));
 }
 
 #[tokio::test]
 async fn another_sender_of_a_code_is_told_the_number_to_call_and_an_unknown_code_and_anything_else_are_answered() {
     let radio = Switchboard::shared().await;
-    let number = "+221770007002";
+    let number = "+221770009002";
     sends(radio, number, "165");
     assert!(receives(radio, number).contains(RADIO));
     sends(radio, number, "99999");

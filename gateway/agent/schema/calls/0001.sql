@@ -33,7 +33,7 @@ CREATE TABLE event (
   at INTEGER NOT NULL DEFAULT (CAST(strftime('%s', 'now') AS INTEGER)),
   call_id TEXT NOT NULL,
   caller TEXT NOT NULL,
-  -- menu, played (with program_id, from_ms, to_ms), code, bookmark, language, recording, callback_*, sms_*, budget_refused, fault
+  -- menu, played (with program_id, from_ms, to_ms), code, missing, bookmark, language, recording, callback_*, sms_*, budget_refused, fault
   kind TEXT NOT NULL CHECK (kind <> ''),
   language TEXT NOT NULL DEFAULT '',
   category_id INTEGER,
