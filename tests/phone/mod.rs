@@ -5,6 +5,7 @@ mod browsing;
 mod callbacks;
 mod calling;
 mod content;
+mod menus;
 mod installing;
 mod numbers;
 mod playing;
