@@ -19,6 +19,7 @@ mod health;
 mod lines;
 mod metrics;
 mod openapi;
+mod part;
 mod press;
 mod problems;
 mod refresh;
