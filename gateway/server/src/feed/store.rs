@@ -17,6 +17,10 @@ use super::session::Session;
 use crate::database::{Connection, Pool};
 use crate::migrations::migrate;
 
+/// The least `max_allowed_packet` of the gateway's own database, in bytes: what the oldest servers have by themselves. Every statement of the
+/// gateway's is smaller.
+const LEAST_PACKET: u64 = 1 << 20;
+
 /// The feed in the gateway's own database. Clones are the same store.
 #[derive(Clone, Debug)]
 pub struct Store {
@@ -47,8 +51,12 @@ impl Store {
     /// Opens the feed: migrates the database, and begins a feed with a new epoch where there is none.
     ///
     /// # Errors
-    /// If the database cannot be reached, migrated or read.
+    /// If the database cannot be reached, migrated or read, or takes only packets that are too small.
     pub async fn open(pool: Pool) -> Result<Self, FeedError> {
+        let packet: Option<u64> = pool.get().await?.query_first("SELECT @@max_allowed_packet").await?;
+        if let Some(packet) = packet.filter(|packet| *packet < LEAST_PACKET) {
+            return Err(FeedError::SmallPackets(packet));
+        }
         migrate(&pool).await?;
         begin_feed(&pool).await?;
         let head = Head::read(&mut *pool.get().await?).await?;
