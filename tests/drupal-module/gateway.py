@@ -51,6 +51,7 @@ class Contract:
             "audiospread.recordings.pending": self.pending,
             "audiospread.recordings.taken": self.taken,
             "audiospread.calls.totals": self.totals,
+            "audiospread.prompts": self.prompts,
         }
         if method not in known:
             raise xmlrpc.client.Fault(-32601, f"there is no method {method}")
@@ -96,6 +97,10 @@ class Contract:
             self.note("taken", one)
         return sum(one["uuid"] in known for one in recordings)
 
+    def prompts(self, offset, limit):
+        assert isinstance(offset, int) and 1 <= limit <= 500
+        return self.read("prompts.json", [])[offset : offset + limit]
+
     def totals(self, month, after, limit):
         assert len(month) == 7 and 1 <= limit <= 500
         rows = sorted(self.read("totals.json", {}).get(month, []), key=lambda one: one["number"])
@@ -137,10 +142,11 @@ def serve(directory, token):
         def do_GET(self):
             if not self.allowed():
                 return
-            name = self.path.rsplit("/", 2)
-            path = os.path.join(directory, "sounds", "-".join(name[-2:]) + ".mp3")
-            if not self.path.startswith("/v1/recordings/") or not os.path.exists(path):
-                self.answer(404, b"no such recording", "text/plain")
+            name = self.path.rsplit("/", 2)[-2:]
+            known = self.path.startswith(("/v1/recordings/", "/v1/blobs/"))
+            path = os.path.join(directory, "sounds", "-".join(name) + ".mp3")
+            if not known or not os.path.exists(path):
+                self.answer(404, b"no such sound", "text/plain")
                 return
             with open(path, "rb") as file:
                 self.answer(200, file.read(), "audio/mpeg")
