@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -197,8 +198,6 @@ class Site:
 
 def install_from_scratch(site):
     """Goes through Drupal's own installer, as an administrator without JavaScript does."""
-    import re
-
     browser = site.browser()
     page = browser.get("install.php?profile=default&locale=en")
     for _ in range(200):

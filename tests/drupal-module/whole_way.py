@@ -1,4 +1,5 @@
-"""The whole way in a real Drupal 6 with CCK and fileframework: from a save to the gateway, and from a recording to the phone's programs.
+"""The whole way in a real Drupal 6, with CCK and fileframework and with filefield alone: from a save to the gateway, from a recording to a
+published message, and the pages of editors and publishers.
 
 Started by `run`, which gives the place of Drupal's sources in DRUPAL_ROOT and a MariaDB in DATABASE_SOCKET.
 """
@@ -19,8 +20,7 @@ import unittest
 import uuid
 import xmlrpc.client
 
-from browser import Browser
-from drupal_site import FIXTURE, Gateway, Site, wait_for
+from drupal_site import FIXTURE, Gateway, Site, install_from_scratch, wait_for
 
 BLOBS = os.path.join(FIXTURE, "files", "bitcache", "file")
 
@@ -80,13 +80,16 @@ class Recordings:
 class WithSite(unittest.TestCase):
     """A site and a gateway for all tests of a class."""
 
+    # Modules that the site does not have.
+    WITHOUT = ()
+
     @classmethod
     def setUpClass(cls):
         cls.directory = tempfile.mkdtemp(prefix="audiospread-drupal-")
         cls.addClassCleanup(shutil.rmtree, cls.directory, ignore_errors=True)
         cls.gateway = Gateway(os.path.join(cls.directory, "gateway"))
         cls.addClassCleanup(cls.gateway.stop)
-        cls.site = Site(os.environ["DRUPAL_ROOT"], cls.directory, os.environ["DATABASE_SOCKET"], cls.__name__.lower())
+        cls.site = Site(os.environ["DRUPAL_ROOT"], cls.directory, os.environ["DATABASE_SOCKET"], cls.__name__.lower(), cls.WITHOUT)
         cls.prepare()
         cls.site.connect(cls.gateway.address)
         cls.addClassCleanup(cls.site.close)
@@ -551,6 +554,298 @@ class Pages(WithSite):
         finally:
             self.site.install("audiospread")
             self.site.connect(self.gateway.address)
+
+
+class Content(WithSite):
+    """The module for content, on a site that has all of it already."""
+
+    @classmethod
+    def prepare(cls):
+        super().prepare()
+        cls.site.install("audiospread_content")
+
+    def test_what_exists_is_used_and_only_what_is_missing_is_added(self):
+        fields = self.site.sql("SELECT type_name, field_name FROM content_node_field_instance ORDER BY type_name, field_name")
+        self.assertEqual(self.site.run("module_load_include('inc', 'audiospread_content', 'audiospread_content.types'); "
+                                       "print count(audiospread_content_missing()) . count(audiospread_content_make());"), "00")  # fmt: skip
+        self.assertEqual(self.site.sql("SELECT type_name, field_name FROM content_node_field_instance ORDER BY type_name, field_name"), fields)
+        self.assertEqual(self.site.sql("SELECT COUNT(*) FROM vocabulary_node_types WHERE vid = 1 AND type = 'phone_message'"), [["1"]])
+        self.assertEqual(self.site.sql("SELECT COUNT(*) FROM term_data WHERE name = 'minimals'"), [["1"]])
+        # What an administrator takes away is offered again, and comes back.
+        self.site.run("taxonomy_del_term(16); module_load_include('inc', 'content', 'includes/content.crud'); "
+                      "content_field_instance_delete('field_duration', 'phone_message');")  # fmt: skip
+        page = self.admin.get("admin/content/phone-menus")
+        self.assertIn("phone_message.field_duration, minimals/programs", page.text)
+        self.assertIn("Added: phone_message.field_duration, minimals/programs", self.admin.submit(page, "Add what is missing").said())
+
+    def test_a_category_has_programs_or_sub_categories_and_the_tree_two_levels(self):
+        def said(path, button, values):
+            return self.admin.submit(self.admin.get(path), button, values).said()
+
+        # 1 Agriculture has 2 Crops below it and programs in it; 8 News has programs; 12 is minimals, 13 home below it.
+        program = {"title": "A program", "taxonomy[1][]": "1"}
+        self.assertIn("Agriculture has sub-categories", said("node/add/program", "Save", program))
+        self.assertIn("sounds of the menus", said("node/add/program", "Save", {**program, "taxonomy[1][]": "13"}))
+        self.assertIn("has been created", said("node/add/program", "Save", {**program, "taxonomy[1][]": "8"}))
+        term = {"name": "New", "parent": "2"}
+        self.assertIn("two levels", said("admin/content/taxonomy/1/add/term", "Save", term))
+        self.assertRegex(said("admin/content/taxonomy/1/add/term", "Save", {**term, "parent": "8"}), r"News has \d+ programs")
+        self.assertIn("Created new term", said("admin/content/taxonomy/1/add/term", "Save", {**term, "parent": "12"}))
+        self.assertIn("has sub-categories of its own", said("admin/content/taxonomy/edit/term/5", "Save", {"parent": "9"}))
+        # Whoever only changes a name is not held up by what is wrong already.
+        self.assertIn("Updated term", said("admin/content/taxonomy/edit/term/2", "Save", {"name": "Crops and fields"}))
+        in_a_parent = self.site.sql("SELECT n.nid FROM node n JOIN term_node t ON t.vid = n.vid WHERE t.tid = 1 AND n.type = 'program' LIMIT 1")
+        self.assertIn("has been updated", said(f"node/{in_a_parent[0][0]}/edit", "Save", {"title": "Renamed"}))
+
+    def test_terms_that_are_moved_in_the_list_keep_to_two_levels(self):
+        page = self.admin.get("admin/content/taxonomy/1")
+        answer = self.admin.submit(page, "Save", {"tid:7:0[parent]": "2", "tid:7:0[depth]": "2"})
+        self.assertIn("third level", answer.said())
+        self.assertEqual(self.site.sql("SELECT parent FROM term_hierarchy WHERE tid = 7"), [["5"]])
+
+    def test_a_message_is_not_approved_into_a_category_with_sub_categories(self):
+        one = self.recordings.add()
+        self.site.wake()
+        editor = self.site.browser("ed1", "ed1")
+        answer = editor.submit(editor.get("admin/content/phone-messages"), "Approve", {"category": "1"}, self.form_of(one))
+        self.assertIn("Agriculture has sub-categories", answer.said())
+        self.assertEqual(self.message(one)[1], "0")
+
+    def test_contributors_create_editors_publish_publishers_set_the_menus(self):
+        contributor, editor, publisher = (self.site.browser(name, name) for name in ("contrib1", "ed1", "pub1"))
+        page = contributor.submit(contributor.get("node/add/program"), "Save", {"title": "By a contributor", "taxonomy[1][]": "8"})
+        self.assertIn("has been created", page.said())
+        nid = self.site.sql("SELECT MAX(nid) FROM node WHERE title = 'By a contributor'")[0][0]
+        self.assertEqual(self.site.sql(f"SELECT status FROM node WHERE nid = {nid}"), [["0"]])
+        page = editor.get(f"node/{nid}/edit")
+        self.assertNotIn('name="sticky"', page.text)
+        editor.submit(page, "Save", {"status": "1"})
+        self.assertEqual(self.site.sql(f"SELECT status FROM node WHERE nid = {nid}"), [["1"]])
+        # And by the contributor it stays published.
+        contributor.submit(contributor.get(f"node/{nid}/edit"), "Save", {"title": "By a contributor, again"})
+        for browser, path, status in (
+            (contributor, "admin/content/phone-messages", 403), (contributor, "admin/content/phone-menus", 403),
+            (editor, "admin/content/phone-messages", 200), (editor, "admin/content/phone-menus", 403),
+            (publisher, "admin/content/phone-messages", 200), (publisher, "admin/content/phone-menus", 200),
+            (publisher, "admin/settings/audiospread", 403),
+        ):  # fmt: skip
+            self.assertEqual(browser.get(path).status, status, path)
+
+    def test_the_menus_settings_are_what_the_gateway_reads(self):
+        publisher = self.site.browser("pub1", "pub1")
+        page = publisher.get("admin/content/phone-menus")
+        self.assertIn("have the same key", publisher.submit(page, "Save", {"keys[playing][stop]": "5"}).said())
+        self.assertIn("the key 7 is taken", publisher.submit(page, "Save", {"menu_page_size": "7", "keys[menu][help]": "7"}).said())
+        self.assertIn("must be one of those", publisher.submit(page, "Save", {"languages[en]": "en", "default_language": "fr"}).said())
+        before = len(self.gateway.changes())
+        values = {
+            "languages[fr]": "fr", "default_language": "fr", "home_categories[8]": "8", "home_categories[1]": "1", "menu_page_size": "5",
+            "keys[menu][up]": "#", "keys[menu][code]": "*",
+        }  # fmt: skip
+        self.assertIn("are saved", publisher.submit(page, "Save", values).said())
+        self.assertEqual(
+            self.site.run("print json_encode(variable_get('audiospread_settings', array()));"),
+            '{"languages":["fr"],"default_language":"fr","home_categories":[1,8],"menu_page_size":5,"keys":{"menu":{"up":"#","code":"*"}}}',
+        )
+        wait_for(lambda: [one for one in self.gateway.changes()[before:] if one["kind"] == "settings"], "the gateway to be told")
+        page = publisher.get("admin/content/phone-menus")
+        publisher.submit(page, "Save", {"languages[fr]": None, "home_categories[8]": None, "home_categories[1]": None, "menu_page_size": "",
+                                        "default_language": "", "keys[menu][up]": "", "keys[menu][code]": ""})  # fmt: skip
+        self.assertEqual(self.site.run("print json_encode(variable_get('audiospread_settings', 'x'));"), "[]")
+
+    def test_the_prompts_page_plays_what_callers_hear_and_leads_to_recording_it(self):
+        content = an_mp3()
+        digest = hashlib.sha256(content).hexdigest()
+        with open(os.path.join(self.gateway.directory, "sounds", f"blobs-{digest}.mp3"), "wb") as file:
+            file.write(content)
+        members = {"context": "home", "language": "fr", "text": "<u>Au revoir</u>", "source": "default", "nid": 0, "sha256": digest, "seconds": 3}
+        self.gateway.write("prompts.json", [{**members, "key": "goodbye"}, {**members, "key": "timeout", "source": "none", "sha256": ""}])
+        publisher = self.site.browser("pub1", "pub1")
+        page = publisher.get("admin/content/phone-prompts")
+        self.assertIn("&lt;u&gt;Au revoir", page.text)
+        self.assertIn("the language pack of the default language", page.text)
+        self.assertEqual(publisher.get(f"audiospread/prompt/{digest}").body, content)
+        self.assertEqual(publisher.get("audiospread/prompt/" + "0" * 64).status, 404)
+        self.assertEqual(self.site.browser().get(f"audiospread/prompt/{digest}").status, 403)
+        link = re.search(r'href="(/node/add/prompt[^"]+)"', page.text).group(1).replace("&amp;", "&")
+        page = publisher.get(link)
+        self.assertIn("has been created", publisher.submit(page, "Save").said())
+        found = self.site.sql(
+            "SELECT n.language, f.field_prompt_key_value, t.tid FROM node n JOIN content_type_prompt f ON f.vid = n.vid "
+            "JOIN term_node t ON t.vid = n.vid ORDER BY n.nid DESC LIMIT 1"
+        )
+        self.assertEqual(found, [["fr", "goodbye", "13"]])
+
+    def test_uninstalling_leaves_types_fields_and_terms(self):
+        self.site.run("variable_set('audiospread_settings', array('menu_page_size' => 5)); require_once './includes/install.inc'; "
+                      "module_disable(array('audiospread_content')); drupal_uninstall_module('audiospread_content');")  # fmt: skip
+        try:
+            self.assertEqual(self.site.sql("SELECT COUNT(*) FROM variable WHERE name IN ('audiospread_settings', 'audiospread_content_roles')"), [["0"]])
+            self.assertEqual(self.site.sql("SELECT COUNT(*) FROM node_type WHERE type IN ('program', 'prompt', 'category_info', 'phone_message')"), [["4"]])
+            self.assertEqual(self.site.sql("SELECT COUNT(*) FROM term_data WHERE name = 'minimals'"), [["1"]])
+        finally:
+            self.site.install("audiospread_content")
+
+
+class Business(WithSite):
+    """The module for subscribers."""
+
+    @classmethod
+    def prepare(cls):
+        super().prepare()
+        cls.site.install("audiospread_business")
+
+    MONTH = time.strftime("%Y-%m", time.gmtime())
+
+    def totals(self, *rows):
+        names = ("number", "subscriber", "calls", "seconds", "billable_seconds")
+        self.gateway.write("totals.json", {self.MONTH: [dict(zip(names, row)) for row in rows]})
+
+    def balance(self, nid):
+        found = self.site.sql(
+            f"SELECT f.field_balance_seconds_value FROM node n JOIN content_type_phone_subscriber f ON f.vid = n.vid WHERE n.nid = {nid}"
+        )
+        return int(found[0][0])
+
+    def set_balance(self, nid, seconds):
+        self.site.run(f"$n = node_load({nid}); $n->field_balance_seconds[0]['value'] = {seconds}; node_save($n);")
+
+    def test_each_call_is_taken_off_the_balance_once_however_often_cron_runs(self):
+        self.set_balance(294, 3600)
+        self.totals(("+221775550100", 294, 2, 200, 180), ("+221775559999", 0, 1, 50, 50))
+        for _ in range(3):
+            self.site.cron()
+        self.assertEqual(self.balance(294), 3420)
+        # A record that comes late makes the sum grow.
+        self.totals(("+221775550100", 294, 3, 260, 240), ("+33612345603", 294, 1, 10, 10))
+        self.site.cron()
+        self.site.cron()
+        self.assertEqual(self.balance(294), 3350)
+        # A gateway that was restored from a backup gives nothing back, and takes nothing twice.
+        self.totals(("+221775550100", 294, 1, 100, 100))
+        self.site.cron()
+        self.totals(("+221775550100", 294, 3, 260, 250))
+        self.site.cron()
+        self.assertEqual(self.balance(294), 3340)
+        self.assertIn({"kind": "node", "id": 294}, [{"kind": one["kind"], "id": one["id"]} for one in self.gateway.changes()])
+
+    def test_a_debit_that_died_is_made_up_for_and_never_made_twice(self):
+        number = "+221775550111"
+        nid = self.site.sql("SELECT f.nid FROM content_field_phone_number f JOIN node n ON n.vid = f.vid "
+                            f"WHERE f.field_phone_number_value = '{number}'")[0][0]  # fmt: skip
+        self.set_balance(nid, 1000)
+        self.totals((number, int(nid), 1, 100, 100))
+        died = "UPDATE audiospread_usage SET debited = 0, target = 100, balance_before = 1000, lease = 1 WHERE number = '" + number + "'"
+        self.site.cron()
+        self.assertEqual(self.balance(nid), 900)
+        # Died after the save.
+        self.site.sql(died)
+        self.site.cron()
+        self.assertEqual(self.balance(nid), 900)
+        # Died before it.
+        self.set_balance(nid, 1000)
+        self.site.sql(died)
+        self.site.cron()
+        self.assertEqual(self.balance(nid), 900)
+        self.assertEqual(self.site.sql(f"SELECT debited, target, lease FROM audiospread_usage WHERE number = '{number}'"), [["100", "0", "0"]])
+
+    def test_subscribers_are_seen_by_nobody_who_may_not(self):
+        self.site.sql("UPDATE node SET promote = 1, created = 2000000000 WHERE nid = 294")
+        title = self.site.sql("SELECT title FROM node WHERE nid = 294")[0][0]
+        for browser in (self.site.browser(), self.site.browser("contrib1", "contrib1"), self.site.browser("ed1", "ed1")):
+            self.assertEqual(browser.get("node/294").status, 403)
+            self.assertEqual(browser.get("node/294/revisions").status, 403)
+            self.assertEqual(browser.get("admin/content/phone-subscribers").status, 403)
+            self.assertEqual(browser.get("admin/content/phone-subscribers/csv").status, 403)
+            for path in ("node", "rss.xml"):
+                self.assertNotIn(title, browser.get(path).text)
+            self.assertEqual(browser.get("node/171").status, 200)
+        publisher = self.site.browser("pub1", "pub1")
+        self.assertEqual(publisher.get("node/294").status, 200)
+        self.assertIn(title, publisher.get("node").text)
+
+    def test_the_list_is_filtered_and_exported(self):
+        publisher = self.site.browser("pub1", "pub1")
+        page = publisher.get("admin/content/phone-subscribers")
+        self.assertIn("Awa Diop", page.text)
+        page = publisher.submit(page, "Show", {"text": "77 555 02", "plan": ""})
+        self.assertIn("Moussa Traor", page.text)
+        self.assertNotIn("Awa Diop", page.text)
+        page = publisher.submit(page, "Show", {"text": "%", "plan": ""})
+        self.assertIn("no such subscriber", page.text)
+        page = publisher.submit(page, "Show", {"text": "", "plan": "premium"})
+        self.assertIn("Awa Diop", page.text)
+        csv = publisher.get(re.search(r'href="(/admin/content/phone-subscribers/csv[^"]*)"', page.text).group(1))
+        self.assertIn('"Awa Diop","+221775550100","premium"', csv.text)
+        self.assertNotIn('"standard"', csv.text)
+        self.set_title(294, '=cmd|"x"')
+        try:
+            self.assertIn("\"'=cmd|\"\"x\"\"\"", publisher.get("admin/content/phone-subscribers/csv").text)
+        finally:
+            self.set_title(294, "Awa Diop")
+
+    def set_title(self, nid, title):
+        self.site.sql(f"UPDATE node SET title = '{title}' WHERE nid = {nid}")
+
+
+class FilefieldOnly(WithSite):
+    """A new site that has filefield and nothing of fileframework."""
+
+    WITHOUT = ("fileframework", "bitcache", "rdf", "getid3", "token")
+
+    @classmethod
+    def prepare(cls):
+        os.makedirs(os.path.join(cls.site.root, "sites", "default", "files"), exist_ok=True)
+        cls.site.start()
+        cls.browser = install_from_scratch(cls.site)
+        cls.site.install("content", "text", "number", "optionwidgets", "userreference", "filefield")
+        cls.site.install("audiospread")
+        cls.site.install("audiospread_content")
+        cls.site.install("audiospread_business")
+
+    def test_types_fields_tree_and_roles_are_made(self):
+        kinds = {row[0]: row[1] for row in self.site.sql("SELECT field_name, type FROM content_node_field")}
+        for name in ("field_audio_title", "field_audio_body", "field_audio_header", "field_audio_footer", "field_audio_prompt"):
+            self.assertEqual(kinds[name], "filefield")
+        names = {row[0] for row in self.site.sql("SELECT name FROM term_data")}
+        self.assertLessEqual({"minimals", "home", "recording", "categories", "programs", "playing", "support"}, names)
+        self.assertLessEqual({"publisher", "editor", "contributor"}, {row[0] for row in self.site.sql("SELECT name FROM role")})
+        page = self.admin.get("admin/reports/status")
+        self.assertIn("Types, fields and tree are there", page.text)
+        for path in ("node/add/program", "node/add/category-info", "node/add/prompt", "node/add/phone-subscriber"):
+            self.assertEqual(self.admin.get(path).status, 200)
+
+    def test_recordings_become_messages_and_are_approved(self):
+        term = "$t = array('vid' => audiospread_messages_vocabulary(), 'name' => 'News', 'parent' => 0, 'weight' => 0, 'description' => '');"
+        tid = self.site.run("module_load_include('inc', 'audiospread', 'audiospread.messages'); " + term + " taxonomy_save_term($t); print $t['tid'];")
+        added = [self.recordings.add(store, category=int(tid)) for store in ("files", "gateway")]
+        self.assertEqual(self.site.wake(), 2)
+        self.assertEqual(self.site.wake(), 0)
+        for one in added:
+            nid = self.assert_one_whole_message(one)
+            whole = self.admin.get(f"audiospread/recording/{one['uuid']}/body")
+            self.assertEqual(hashlib.sha256(whole.body).hexdigest(), one["body_sha256"])
+            answer = self.admin.submit(self.admin.get("admin/content/phone-messages"), "Approve", {"title": "Heard"}, self.form_of(one))
+            self.assertIn("is approved", answer.said())
+            self.assertEqual(self.body_of(nid), one["body_sha256"])
+            kept = self.site.sql("SELECT f.filepath, f.status FROM node n JOIN content_field_audio_body b ON b.vid = n.vid "
+                                 f"JOIN files f ON f.fid = b.field_audio_body_fid WHERE n.nid = {nid}")  # fmt: skip
+            self.assertEqual(kept, [[f"sites/default/files/audiospread/{one['uuid']}-body.mp3", "1"]])
+
+    def test_what_the_gateway_wrote_is_compared_before_it_is_taken(self):
+        one = self.recordings.add("files", body_sha256="1" * 64)
+        self.site.wake()
+        self.assertEqual(self.row(one)["state"], "refused")
+        self.assertIn("is not what the gateway wrote", self.row(one)["reason"])
+        # An hour later the bytes are right.
+        self.recordings.all[-1]["body_sha256"] = hashlib.sha256(open(os.path.join(self.site.root, one["body_ref"]), "rb").read()).hexdigest()
+        os.rename(os.path.join(self.gateway.directory, "taken"), os.path.join(self.gateway.directory, "taken.before"))
+        self.gateway.write("recordings.json", self.recordings.all)
+        self.site.wake()
+        self.assertEqual(self.row(one)["state"], "refused")
+        self.site.sql(f"UPDATE audiospread_recording SET lease = 1 WHERE uuid = '{one['uuid']}'")
+        self.site.wake()
+        self.assert_one_whole_message(self.recordings.all[-1])
 
 
 def a_status(kind, name, **members):
