@@ -66,7 +66,7 @@ class Page:
     def said(self):
         """The messages that Drupal shows on top of a page."""
         found = re.findall(r'<div class="messages[^"]*">(.*?)</div>', self.text, re.S)
-        return " ".join(re.sub(r"<[^>]+>", " ", one).strip() for one in found)
+        return " ".join(" ".join(re.sub(r"<[^>]+>", " ", one) for one in found).split())
 
 
 class Browser:
