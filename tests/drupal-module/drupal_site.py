@@ -1,5 +1,6 @@
 """A real Drupal 6 of one's own: a copy of the sources that are given, a database, PHP's web server on a free port."""
 
+import hashlib
 import json
 import os
 import re
@@ -8,6 +9,8 @@ import signal
 import socket
 import subprocess
 import time
+import urllib.error
+import urllib.request
 import xmlrpc.client
 
 from browser import Browser
@@ -84,6 +87,70 @@ class Gateway:
         self.process.kill()
         self.process.wait()
         self.process.stdout.close()
+
+
+class RealGateway:
+    """`audiospread serve` beside a site."""
+
+    def __init__(self, program, directory, site):
+        self.directory, self.port = os.path.join(directory, "real-gateway"), free_port()
+        os.makedirs(self.directory)
+        self.address = f"http://127.0.0.1:{self.port}"
+        site.sql_as_root(
+            f"CREATE DATABASE {site.name}_gateway CHARACTER SET utf8mb4; CREATE USER reader@localhost; CREATE USER own@localhost; "
+            f"GRANT SELECT ON {site.name}.* TO reader@localhost; GRANT ALL ON {site.name}_gateway.* TO own@localhost"
+        )
+        digest = hashlib.sha256(TOKEN.encode()).hexdigest()
+        self.put("tokens.toml", f'[[token]]\nname = "drupal"\nsha256 = "{digest}"\nscopes = ["feed", "blobs", "recordings", "calls", "admin"]\n')
+        self.put("gateway.toml", f"""
+listen = "127.0.0.1:{self.port}"
+tokens_file = "tokens.toml"
+data_dir = "data"
+packs_dir = "{PROJECT}/scripts/asterisk/packs"
+[drupal]
+url = "mysql://reader@localhost/{site.name}?socket={site.socket}"
+root = "{site.root}"
+[database]
+url = "mysql://own@localhost/{site.name}_gateway?socket={site.socket}"
+[numbers]
+country_code = "221"
+""")
+        os.mkdir(os.path.join(self.directory, "data"))
+        self.log = open(os.path.join(self.directory, "log"), "wb")
+        self.process = subprocess.Popen(
+            [program, "serve", "--config", os.path.join(self.directory, "gateway.toml")], stdout=self.log, stderr=self.log
+        )
+        wait_for(self.is_ready, f"the gateway to be ready; see {self.log.name}", 120)
+
+    def put(self, name, content):
+        with open(os.path.join(self.directory, name), "w", encoding="utf-8") as file:
+            file.write(content)
+
+    def ask(self, path, timeout=60):
+        request = urllib.request.Request(self.address + path, headers={"Authorization": f"Bearer {TOKEN}"})
+        with urllib.request.urlopen(request, timeout=timeout) as answer:
+            return answer.read().decode()
+
+    def is_ready(self):
+        assert self.process.poll() is None, open(self.log.name, encoding="utf-8").read()
+        try:
+            return bool(self.ask("/readyz"))
+        except urllib.error.URLError:
+            return False
+
+    def feed(self, since, wait=30):
+        """The lines of the feed since a cursor, as soon as there are some."""
+        return [json.loads(line) for line in self.ask(f"/v1/feed?since={since}&wait={wait}").splitlines()]
+
+    def cursor(self):
+        """Where the feed is now; the snapshot may be a minute old."""
+        snapshot = json.loads(self.ask("/v1/feed").splitlines()[-1])
+        return self.feed(snapshot["cursor"], 0)[-1]["cursor"]
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+        self.log.close()
 
 
 class Site:

@@ -20,7 +20,7 @@ import unittest
 import uuid
 import xmlrpc.client
 
-from drupal_site import FIXTURE, Gateway, Site, install_from_scratch, wait_for
+from drupal_site import FIXTURE, Gateway, RealGateway, Site, install_from_scratch, wait_for
 
 BLOBS = os.path.join(FIXTURE, "files", "bitcache", "file")
 
@@ -179,8 +179,15 @@ class Telling(WithSite):
         self.assertGreater(len(self.gateway.notes("notified")), before)
 
     def test_more_than_five_hundred_changes_are_told_as_all(self):
-        self.site.sql("INSERT INTO audiospread_queue (kind, id, changed, op) SELECT 'node', nid, 1, 'save' FROM node a JOIN (SELECT 1 UNION "
-                      "SELECT 2 UNION SELECT 3) b")  # fmt: skip
+        many = ", ".join(f"('node', {nid}, 1, 'save')" for nid in range(1, 1200))
+        self.site.sql(f"INSERT INTO audiospread_queue (kind, id, changed, op) VALUES {many}")
+        deaf = Deaf(64)
+        self.site.run(f"variable_set('audiospread_gateway', '{deaf.address}'); module_load_include('inc', 'audiospread', 'audiospread.notify'); "
+                      "audiospread_notify_confirm();")  # fmt: skip
+        deaf.close()
+        # While the gateway is away, thousands are kept as one.
+        self.assertEqual(self.site.sql("SELECT kind FROM audiospread_queue"), [["all"]])
+        self.site.connect(self.gateway.address)
         before = len(self.gateway.changes())
         self.site.cron()
         self.assertEqual([one["kind"] for one in self.gateway.changes()[before:]], ["all"])
@@ -847,6 +854,79 @@ class FilefieldOnly(WithSite):
         self.site.sql(f"UPDATE audiospread_recording SET lease = 1 WHERE uuid = '{one['uuid']}'")
         self.site.wake()
         self.assert_one_whole_message(self.recordings.all[-1])
+
+
+@unittest.skipUnless(os.environ.get("AUDIOSPREAD"), "needs the gateway's program: run --gateway PROGRAM")
+class BesideTheGateway(WithSite):
+    """The base module and the gateway itself, on one site."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.real = RealGateway(os.environ["AUDIOSPREAD"], cls.directory, cls.site)
+        cls.addClassCleanup(cls.real.stop)
+
+    def setUp(self):
+        self.site.connect(self.real.address)
+
+    def until(self, cursor, wanted, seconds=60):
+        """Follows the feed from a cursor until a line is there."""
+        patience = time.monotonic() + seconds
+        while time.monotonic() < patience:
+            lines = self.real.feed(cursor)
+            for line in lines:
+                if wanted(line):
+                    return line
+            cursor = lines[-1]["cursor"]
+        raise AssertionError(f"not in the feed within {seconds} s")
+
+    def settled(self):
+        """A cursor behind which nothing comes any more: all audio is indexed."""
+        before = None
+        while before != (before := self.real.cursor()):
+            time.sleep(3)
+        return before
+
+    def test_an_approved_message_reaches_the_feed(self):
+        one = self.recordings.add()
+        self.site.connect(self.gateway.address)
+        self.site.wake()
+        nid = self.assert_one_whole_message(one)
+        self.site.connect(self.real.address)
+        cursor = self.settled()
+        editor = self.site.browser("ed1", "ed1")
+        page = editor.get("admin/content/phone-messages")
+        begin = time.monotonic()
+        editor.submit(page, "Approve", {"title": "Rain at last", "category": "8"}, self.form_of(one))
+        clicked = time.monotonic() - begin
+        line = self.until(cursor, lambda line: line.get("kind") == "program" and line["id"] == nid and line["op"] == "put")
+        print(f"\n   the click took {clicked:.2f} s; the message was in the feed {time.monotonic() - begin - clicked:.2f} s later", flush=True)
+        self.assertEqual(line["value"]["title"], "Rain at last")
+        self.assertEqual(line["value"]["categories"], ["8"])
+        self.assertEqual(line["value"]["audio"]["body"]["sha256"], one["body_sha256"])
+        # Withdrawn, it goes.
+        cursor = self.real.cursor()
+        editor.submit(editor.get("admin/content/phone-messages/approved"), "Withdraw", {"reason": "A mistake"}, self.form_of(one))
+        line = self.until(cursor, lambda line: line.get("kind") == "program" and line["id"] == nid)
+        self.assertEqual((line["op"], line["reason"]), ("delete", "unpublished"))
+
+    def test_a_saved_program_is_in_the_feed_long_before_the_gateway_looks_by_itself(self):
+        cursor = self.settled()
+        self.admin.submit(self.admin.get("node/171/edit"), "Save", {"title": "Told at once"})
+        line = self.until(cursor, lambda line: line.get("id") == "171", 20)
+        self.assertEqual(line["value"]["title"], "Told at once")
+
+    def test_the_gateways_own_status_and_findings_are_shown(self):
+        page = self.admin.submit(self.admin.get("admin/settings/audiospread"), "Save and test the connection")
+        self.assertIn("answered after", page.said())
+        page = self.admin.get("admin/reports/audiospread")
+        self.assertEqual(page.said(), "")
+        self.assertRegex(page.text, r'href="/node/350"[^>]*>[^<]*</a></td><td>The recording belongs to a file that was deleted')
+
+    def test_cron_has_all_confirmed_by_the_gateway(self):
+        self.admin.submit(self.admin.get("node/171/edit"), "Save", {"title": "To be confirmed"})
+        self.site.cron()
+        self.assertEqual(self.site.sql("SELECT COUNT(*) FROM audiospread_queue"), [["0"]])
 
 
 def a_status(kind, name, **members):
