@@ -1,8 +1,9 @@
 //! The feed in the gateway's own database: opening and reading it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use audiospread_protocol::{Cursor, Epoch, Sha256Digest, Tree};
+use audiospread_protocol::{Cursor, DeleteReason, EntityKey, Epoch, Sha256Digest, Tree};
 use futures_util::TryStreamExt;
 use mysql_async::Row;
 use mysql_async::prelude::Queryable;
@@ -10,7 +11,7 @@ use tokio::sync::{Mutex, watch};
 
 use super::FeedError;
 use super::delta::is_known;
-use super::entity::leaf_from;
+use super::entity::outline_from;
 use super::head::{Head, State};
 use super::session::Session;
 use crate::database::{Connection, Pool};
@@ -31,13 +32,15 @@ struct Watched {
     announcing: Mutex<()>,
 }
 
-/// What is published: the head, and the leaf of each entity.
+/// What is published: the head, the leaf of each entity, and the tombstones.
 #[derive(Clone, Debug)]
 pub struct Published {
     /// Where the feed stands.
     pub head: Head,
     /// The leaves of its entities.
     pub tree: Tree,
+    /// Why the entities are gone that it once had, as far as that is still told.
+    pub gone: BTreeMap<EntityKey, DeleteReason>,
 }
 
 impl Store {
@@ -70,14 +73,19 @@ impl Store {
     pub async fn load(&self) -> Result<Published, FeedError> {
         let mut session = Session::reading(&self.pool).await?;
         let head = Head::read(session.conn()).await?;
-        let mut tree = Tree::new();
+        let (mut tree, mut gone) = (Tree::new(), BTreeMap::new());
         let mut rows = session
             .conn()
-            .exec_stream::<Row, _, _>("SELECT kind, id, leaf FROM feed_entity WHERE value IS NOT NULL", ())
+            .exec_stream::<Row, _, _>(
+                "SELECT kind, id, leaf, reason FROM feed_entity WHERE value IS NOT NULL OR version > ?",
+                (head.floor,),
+            )
             .await?;
         while let Some(row) = rows.try_next().await? {
-            let (key, leaf) = leaf_from(row)?;
-            tree.insert(key, leaf);
+            match outline_from(row)? {
+                (key, Ok(leaf)) => drop(tree.insert(key, leaf)),
+                (key, Err(reason)) => drop(gone.insert(key, reason)),
+            }
         }
         drop(rows);
         session.commit().await?;
@@ -85,7 +93,7 @@ impl Store {
         if (whole, public) != (head.whole, head.public) {
             return Err(FeedError::damaged("its entities do not have the digest of its head"));
         }
-        Ok(Published { head, tree })
+        Ok(Published { head, tree, gone })
     }
 
     /// Whether a version from the floor on names this blob.

@@ -19,6 +19,7 @@ mod health;
 mod lines;
 mod metrics;
 pub(crate) mod openapi;
+pub(crate) mod part;
 mod press;
 pub(crate) mod problems;
 mod refresh;
@@ -109,6 +110,8 @@ pub fn serve(state: State, listener: TcpListener) -> io::Result<Server> {
             .configure(router::configure)
     })
     .keep_alive(KeepAlive::Timeout(KEEP_ALIVE))
+    // An answer is written in two pieces, its head and its bytes; else the second waits until the client acknowledges the first.
+    .tcp_nodelay(true)
     // A waiting reader that closes its connection is noticed at once, and not at the next heartbeat.
     .h1_allow_half_closed(false)
     .shutdown_timeout(STOP_WITHIN_SECONDS)
