@@ -4,6 +4,7 @@ mod commands;
 mod doctor;
 mod killing;
 mod manners;
+mod notified;
 mod several;
 mod stopping;
 

@@ -9,6 +9,7 @@ mod operation;
 mod page;
 mod problems;
 mod shutdown;
+mod xmlrpc;
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -13,3 +13,4 @@ pub mod gateway;
 pub mod http;
 pub mod migrations;
 pub mod refresh;
+mod xmlrpc;

@@ -68,6 +68,12 @@ impl Partial {
         self.named.iter().copied().chain(self.pointed_at.iter().filter_map(|file| file.nid()))
     }
 
+    /// Whether all that is small and holds for the whole site is as it is in `site`.
+    pub fn has_the_frame_of(&self, site: &Site) -> bool {
+        let Self { rows, .. } = self;
+        (&site.terms, &site.languages, &site.settings) == (&rows.terms, &rows.languages, &rows.settings)
+    }
+
     /// Where the bytes of the files are that were there.
     pub fn sources(&self) -> impl Iterator<Item = &AudioSource> {
         let nodes = self.rows.files.values().filter_map(|file| file.source.as_ref());

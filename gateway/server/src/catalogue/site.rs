@@ -79,6 +79,15 @@ pub struct Term {
     pub parents: Vec<Tid>,
 }
 
+/// By what a save of a node is told from a later one: Drupal writes it before anything else of the node, and never the same a second later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// `node.vid`.
+    pub vid: Vid,
+    /// `node.changed`, Unix seconds.
+    pub changed: i64,
+}
+
 /// What nodes of all types have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {

@@ -15,11 +15,13 @@ mod reader;
 mod rights;
 mod scan;
 mod session;
+mod stamps;
 mod storage;
 mod stores;
 mod values;
 
 pub use error::ReadError;
 pub use names::NameError;
+pub(crate) use nodes::IN_FLIGHT;
 pub use reader::Reader;
 pub use storage::{Adapter, FilePath, Repository, Storage};

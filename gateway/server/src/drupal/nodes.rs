@@ -13,7 +13,7 @@ use crate::catalogue::site::{
 };
 
 /// A node changed less than this ago may have a save in flight, seconds.
-const IN_FLIGHT: i64 = 300;
+pub(crate) const IN_FLIGHT: i64 = 300;
 /// A node may have been saved by a host whose clock is ahead; further ahead than this, its time is wrong for good.
 const CLOCKS_DIFFER: i64 = 86_400;
 /// The type of fileframework's nodes.

@@ -57,7 +57,8 @@ impl<N: Needs> FromRequest for Authorized<N> {
     }
 }
 
-fn authorize(request: &HttpRequest, scope: Scope) -> Result<Arc<Token>, Refusal> {
+/// The token that a request carries, whatever it may be used for.
+pub(crate) fn caller(request: &HttpRequest) -> Result<Arc<Token>, Refusal> {
     let state = request
         .app_data::<web::Data<State>>()
         .ok_or_else(|| Refusal::fault("a handler was routed without the gateway's state"))?;
@@ -68,13 +69,17 @@ fn authorize(request: &HttpRequest, scope: Scope) -> Result<Arc<Token>, Refusal>
             r#"Bearer realm="audiospread""#.into(),
         )
     })?;
-    let token = state.tokens.find(&presented).ok_or_else(|| {
+    state.tokens.find(&presented).ok_or_else(|| {
         challenge(
             ProblemCode::Unauthorized,
             "The gateway does not know this token. Ask the gateway's operator for one; a replaced token stops working.",
             r#"Bearer realm="audiospread", error="invalid_token""#.into(),
         )
-    })?;
+    })
+}
+
+fn authorize(request: &HttpRequest, scope: Scope) -> Result<Arc<Token>, Refusal> {
+    let token = caller(request)?;
     if token.allows(scope) {
         return Ok(token);
     }

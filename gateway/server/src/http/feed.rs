@@ -230,7 +230,7 @@ pub(super) fn place(state: &State, token: &Token) -> Result<Waiting, Refusal> {
 }
 
 /// What the feed refuses, as a problem.
-pub(super) fn refusal(error: FeedError) -> Refusal {
+pub(crate) fn refusal(error: FeedError) -> Refusal {
     match error {
         FeedError::Gone(gone) => take_snapshot(match gone {
             crate::feed::Gone::UnknownCursor => "The feed does not know this cursor",

@@ -1,9 +1,9 @@
 //! The gateway's HTTP edge: REST under `/v1`, its contract, health and metrics.
 //!
-//! The only room that knows actix. A handler says whom it allows, reads the request, calls one room, and writes the answer; what the feed
+//! The only room that knows actix, beside `xmlrpc`. A handler says whom it allows, reads the request, calls one room, and writes the answer; what the feed
 //! is, what a blob is and when Drupal is read is decided elsewhere.
 
-mod authorization;
+pub(crate) mod authorization;
 mod blobs;
 mod conditional;
 #[cfg(test)]
@@ -12,16 +12,16 @@ mod docs;
 mod edge;
 mod encoding;
 mod events;
-mod feed;
+pub(crate) mod feed;
 mod findings;
 mod follow;
 mod health;
 mod lines;
 mod metrics;
-mod openapi;
-mod part;
+pub(crate) mod openapi;
+pub(crate) mod part;
 mod press;
-mod problems;
+pub(crate) mod problems;
 mod refresh;
 mod router;
 pub mod tokens;
@@ -54,13 +54,16 @@ const STOP_WITHIN_SECONDS: u64 = 10;
 /// The largest body of a request, in bytes.
 const MAX_BODY: usize = 64 * 1024;
 
+/// The largest body of an XML-RPC call, in bytes: twice what the longest call of Drupal's module has.
+pub(crate) const XML_BODY: usize = 512 * 1024;
+
 /// What the handlers need.
 #[derive(Debug)]
 pub struct State {
     tokens: Tokens,
-    feed: Arc<Feed>,
+    pub(crate) feed: Arc<Feed>,
     blobs: Arc<Blobs>,
-    refresh: crate::refresh::Handle,
+    pub(crate) refresh: crate::refresh::Handle,
     metrics: Metrics,
     stopping: CancellationToken,
     runtime: tokio::runtime::Handle,
@@ -75,7 +78,7 @@ impl State {
 
     /// Works on the runtime of the rooms rather than on that of one HTTP worker: a connection to the database outlives the worker that asked
     /// for it, and a client that goes away leaves no statement half read.
-    async fn apart<F>(&self, work: F) -> Result<F::Output, Refusal>
+    pub(crate) async fn apart<F>(&self, work: F) -> Result<F::Output, Refusal>
     where
         F: Future<Output: Send> + Send + 'static,
     {

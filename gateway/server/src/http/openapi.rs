@@ -18,6 +18,8 @@ use utoipa::openapi::{
 };
 use utoipa::{IntoResponses, OpenApi};
 
+use crate::xmlrpc;
+
 use super::{blobs, docs, events, feed, findings, health, problems, refresh};
 
 /// The contract as it is committed and served.
@@ -34,7 +36,7 @@ A token comes as `Authorization: Bearer TOKEN`, or as the password of `Authoriza
 #[openapi(
     paths(
         feed::get, events::get, blobs::get, findings::get, refresh::post, health::status, health::alive, health::ready,
-        health::metrics, docs::document, docs::page, docs::part
+        health::metrics, xmlrpc::post, docs::document, docs::page, docs::part
     ),
     components(schemas(
         AudioRef, Category, CategorySounds, DeleteReason, End, Keys, Kind, Plan, Problem, Program, ProgramAudio, Prompt,
@@ -44,6 +46,7 @@ A token comes as `Authorization: Bearer TOKEN`, or as the password of `Authoriza
         (name = "feed", description = "What is on the phone, as numbered changes."),
         (name = "blobs", description = "Audio, named by the SHA-256 of its bytes."),
         (name = "operation", description = "How the gateway is doing, and what editors should know."),
+        (name = "xmlrpc", description = "The same and more for Drupal 6, which speaks nothing else."),
         (name = "contract", description = "This document.")
     )
 )]
@@ -63,7 +66,7 @@ pub fn document() -> Result<String, serde_json::Error> {
         .build();
     add_security_schemes(&mut document);
     add_heads(&mut document);
-    make_bodies_optional(&mut document);
+    make_body_optional(&mut document, "/v1/refresh");
     Ok(document.to_pretty_json()? + "\n")
 }
 
@@ -92,13 +95,11 @@ fn add_security_schemes(document: &mut Document) {
     }
 }
 
-/// A request without a body is understood wherever one with a body is.
-fn make_bodies_optional(document: &mut Document) {
-    let operations = document.paths.paths.values_mut().filter_map(|item| item.post.as_mut());
-    for body in operations.filter_map(|operation| operation.request_body.as_mut()) {
-        if let RefOr::T(body) = body {
-            body.required = Some(Required::False);
-        }
+/// A request without a body is understood here too.
+fn make_body_optional(document: &mut Document, path: &str) {
+    let operation = document.paths.paths.get_mut(path).and_then(|item| item.post.as_mut());
+    if let Some(RefOr::T(body)) = operation.and_then(|operation| operation.request_body.as_mut()) {
+        body.required = Some(Required::False);
     }
 }
 
@@ -124,7 +125,7 @@ fn head_of(get: &Operation) -> Operation {
 macro_rules! refusals {
     ($($(#[$doc:meta])+ $name:ident = [$($code:ident),+];)+) => {$(
         $(#[$doc])+
-        pub(super) struct $name;
+        pub(crate) struct $name;
 
         impl IntoResponses for $name {
             fn responses() -> BTreeMap<String, RefOr<Response>> {
@@ -153,6 +154,8 @@ refusals! {
     Crowded = [TooManyRequests];
     /// The range lies outside.
     Outside = [RangeNotSatisfiable];
+    /// The body is of no type of XML.
+    NotXml = [UnsupportedMediaType];
     /// The body is not accepted.
     BodyRefused = [BadRequest, TooLarge, UnsupportedMediaType];
 }

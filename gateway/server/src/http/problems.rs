@@ -62,6 +62,16 @@ impl Refusal {
         self
     }
 
+    /// The code of the problem.
+    pub(crate) const fn code(&self) -> ProblemCode {
+        self.code
+    }
+
+    /// What happened this time, and what to do about it.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// Why, for the log; nothing where the client alone is at fault.
     pub(crate) fn cause(&self) -> Option<String> {
         let mut cause: &dyn StdError = &**self.cause.as_ref()?;

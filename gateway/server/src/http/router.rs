@@ -3,7 +3,8 @@
 use actix_web::http::Method;
 use actix_web::{Resource, Route, web};
 
-use super::{blobs, docs, events, feed, findings, health, refresh};
+use super::{XML_BODY, blobs, docs, events, feed, findings, health, refresh};
+use crate::xmlrpc;
 
 /// An address and what is routed there; each `GET` is also answered as `HEAD`.
 pub(super) struct Routed {
@@ -11,6 +12,8 @@ pub(super) struct Routed {
     pub(super) path: &'static str,
     /// The handler of each method.
     pub(super) routes: Vec<(Method, Route)>,
+    /// The largest body, in bytes, where it is not that of most addresses.
+    body: Option<usize>,
 }
 
 fn get<F, Args>(path: &'static str, handler: F) -> Routed
@@ -19,7 +22,16 @@ where
     Args: actix_web::FromRequest + 'static,
     F::Output: actix_web::Responder + 'static,
 {
-    Routed { path, routes: vec![route(Method::GET, handler.clone()), route(Method::HEAD, handler)] }
+    Routed { path, routes: vec![route(Method::GET, handler.clone()), route(Method::HEAD, handler)], body: None }
+}
+
+fn post<F, Args>(path: &'static str, body: Option<usize>, handler: F) -> Routed
+where
+    F: actix_web::Handler<Args>,
+    Args: actix_web::FromRequest + 'static,
+    F::Output: actix_web::Responder + 'static,
+{
+    Routed { path, routes: vec![route(Method::POST, handler)], body }
 }
 
 fn route<F, Args>(method: Method, handler: F) -> (Method, Route)
@@ -38,8 +50,9 @@ pub(super) fn routed() -> Vec<Routed> {
         get("/v1/feed/events", events::get),
         get("/v1/blobs/{sha256}", blobs::get),
         get("/v1/findings", findings::get),
-        Routed { path: "/v1/refresh", routes: vec![route(Method::POST, refresh::post)] },
+        post("/v1/refresh", None, refresh::post),
         get("/v1/status", health::status),
+        post("/xmlrpc", Some(XML_BODY), xmlrpc::post),
         get("/healthz", health::alive),
         get("/readyz", health::ready),
         get("/metrics", health::metrics),
@@ -53,6 +66,10 @@ pub(super) fn routed() -> Vec<Routed> {
 pub(super) fn configure(config: &mut web::ServiceConfig) {
     for routed in routed() {
         let routes = routed.routes.into_iter().map(|(_, route)| route);
-        config.service(routes.fold(Resource::new(routed.path), Resource::route));
+        let resource = routes.fold(Resource::new(routed.path), Resource::route);
+        config.service(match routed.body {
+            Some(most) => resource.app_data(web::PayloadConfig::new(most)),
+            None => resource,
+        });
     }
 }

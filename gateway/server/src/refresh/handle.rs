@@ -7,6 +7,7 @@ use serde::Serialize;
 use tokio::sync::{mpsc, watch};
 use utoipa::ToSchema;
 
+use super::notices::{Notice, Notices};
 use crate::catalogue::site::Nid;
 
 /// What is to be read again.
@@ -55,6 +56,7 @@ pub struct Status {
 #[derive(Clone, Debug)]
 pub struct Handle {
     requests: mpsc::UnboundedSender<Scope>,
+    notices: Notices,
     status: watch::Receiver<Status>,
 }
 
@@ -62,6 +64,7 @@ pub struct Handle {
 #[derive(Debug)]
 pub struct Requests {
     pub(super) scopes: mpsc::UnboundedReceiver<Scope>,
+    pub(super) notices: Notices,
     pub(super) status: watch::Sender<Status>,
 }
 
@@ -70,12 +73,18 @@ impl Handle {
     pub fn new() -> (Self, Requests) {
         let (requests, scopes) = mpsc::unbounded_channel();
         let (status, seen) = watch::channel(Status::default());
-        (Self { requests, status: seen }, Requests { scopes, status })
+        let notices = Notices::default();
+        (Self { requests, notices: notices.clone(), status: seen }, Requests { scopes, notices, status })
     }
 
     /// Asks for a refresh; false when the gateway is stopping.
     pub fn request(&self, scope: Scope) -> bool {
         self.requests.send(scope).is_ok()
+    }
+
+    /// Says what changed in Drupal; it is read about a second after the last such word, and a storm of them once.
+    pub fn notify(&self, notices: impl IntoIterator<Item = Notice>) {
+        self.notices.add(notices);
     }
 
     /// How the last refresh went.

@@ -9,9 +9,9 @@ use audiospread_protocol::{EntityKey, Operation};
 
 use super::compare::{self, Candidate};
 use super::ledger::Ledger;
-use super::{RefreshError, wanted};
+use super::{RefreshError, settled, wanted};
 use crate::blobs::Index;
-use crate::catalogue::site::{AudioSource, Nid, Partial, Site};
+use crate::catalogue::site::{AudioSource, Nid, Partial, Site, Stamp};
 use crate::catalogue::{Affected, Catalogue, Finding, Packs, ProgramCounts, Rules, Wait};
 use crate::feed::{FindingChanges, Published, Removals};
 
@@ -25,6 +25,8 @@ pub(super) struct Memory {
     pack_findings: Vec<Finding>,
     /// Drupal's rows as last read; absent after a failure, and then the next reading is a whole one.
     site: Option<Site>,
+    /// Whether the last reading found the terms, the languages and the settings as the one before.
+    frame_stood: bool,
     programs: ProgramCounts,
     pub(super) published: Option<Published>,
     pub(super) ledger: Ledger,
@@ -44,6 +46,7 @@ impl Memory {
             packs,
             pack_findings,
             site: None,
+            frame_stood: false,
             programs: ProgramCounts::default(),
             published: None,
             ledger: Ledger::default(),
@@ -65,12 +68,14 @@ impl Memory {
     pub(super) fn take_site(&mut self, site: Site) {
         self.index.want_only(wanted::sources(&site).cloned());
         self.site = Some(site);
+        self.frame_stood = false;
     }
 
     /// Puts rows that were read again in the place of the old ones, and says which entities that may have changed.
     pub(super) fn merge(&mut self, partial: Partial) -> Result<Affected, RefreshError> {
         let mut site = self.site.take().ok_or(RefreshError::NothingRead)?;
         self.index.want(partial.sources().cloned());
+        self.frame_stood = partial.has_the_frame_of(&site);
         let edit = self.catalogue_of(&site).edit(partial.nids(), partial.fids());
         site.merge(partial);
         let affected = self.catalogue_of(&site).affected(&edit);
@@ -158,6 +163,17 @@ impl Memory {
     pub(super) fn nodes_behind<'k>(&self, keys: impl IntoIterator<Item = &'k EntityKey>) -> BTreeSet<Nid> {
         let Ok(catalogue) = self.catalogue() else { return BTreeSet::new() };
         keys.into_iter().flat_map(|key| catalogue.nodes_behind(key)).collect()
+    }
+
+    /// The stamps, as read, of all nodes that an entity is made of, their file nodes included; nothing where one of them is not there, or
+    /// where what holds for all entities may be half saved.
+    pub(super) fn stamps_behind(&self, key: &EntityKey) -> Option<BTreeMap<Nid, Stamp>> {
+        let site = self.site.as_ref().filter(|_| self.frame_stood)?;
+        let mut stamps = BTreeMap::new();
+        for nid in self.catalogue_of(site).nodes_behind(key) {
+            stamps.extend(settled::stamps_of(site, nid)?);
+        }
+        Some(stamps)
     }
 
     /// The nodes of the entities that have audio of these sources.

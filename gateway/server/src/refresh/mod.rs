@@ -8,11 +8,14 @@ mod error;
 mod handle;
 mod ledger;
 mod memory;
+mod notices;
 mod refresher;
+mod settled;
 mod task;
 mod wanted;
 
 pub use error::RefreshError;
 pub use handle::{Handle, Requests, Scope, Status};
+pub use notices::Notice;
 pub use refresher::{Refresher, Report};
 pub use task::run;

@@ -1,9 +1,9 @@
 //! One refresh: head, reading, comparing, settling, reading again, commit.
 //!
 //! No half-saved entity is published: a difference counts only when a second reading, in a new transaction and at least `settle` later,
-//! finds the same. While Drupal is read nothing else is done, and while anything else is done no statement of Drupal's database is open.
+//! finds the same, or where Drupal itself said that the save had ended (`settled`). While Drupal is read nothing else is done, and while anything else is done no statement of Drupal's database is open.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,9 +15,10 @@ use uuid::Uuid;
 use super::compare::Candidate;
 use super::ledger::Ledger;
 use super::memory::Memory;
+use super::settled::{self, Heard};
 use super::{RefreshError, Scope};
 use crate::blobs::{Blobs, Progress};
-use crate::catalogue::site::Nid;
+use crate::catalogue::site::{Nid, Stamp};
 use crate::catalogue::{Affected, Finding, Packs, Rules, Severity, Subject};
 use crate::config::Config;
 use crate::drupal::Reader;
@@ -36,6 +37,8 @@ pub struct Refresher {
     /// Names this gateway among several.
     name: String,
     memory: Memory,
+    /// The saves of which Drupal said that they have ended.
+    heard: Heard,
 }
 
 /// How a refresh went.
@@ -73,7 +76,16 @@ impl Refresher {
     ) -> Self {
         let memory = Memory::new(blobs.index().clone(), rules, packs, pack_findings);
         let hold_for = Duration::from_secs(config.feed.hold_minutes * 60);
-        Self { reader, feed, blobs, settle: config.drupal.settle(), hold_for, name: Uuid::new_v4().to_string(), memory }
+        Self {
+            reader,
+            feed,
+            blobs,
+            settle: config.drupal.settle(),
+            hold_for,
+            name: Uuid::new_v4().to_string(),
+            memory,
+            heard: Heard::default(),
+        }
     }
 
     /// Follows what is learnt about audio.
@@ -92,6 +104,11 @@ impl Refresher {
         block_in_place(|| self.memory.nodes_with(sources))
     }
 
+    /// Takes note of saves of which Drupal said that they have ended, and when it did.
+    pub(super) fn hear(&mut self, saved: BTreeMap<Nid, (Stamp, tokio::time::Instant)>) {
+        self.heard.add(saved, tokio::time::Instant::now());
+    }
+
     /// Reads what `scope` says, and publishes what two readings agree on.
     ///
     /// # Errors
@@ -107,7 +124,7 @@ impl Refresher {
     }
 
     async fn attempt(&mut self, scope: Scope) -> Result<Report, RefreshError> {
-        let started = Instant::now();
+        let (started, begun) = (Instant::now(), tokio::time::Instant::now());
         let kind = if scope == Scope::Whole { "whole" } else { "nodes" };
         self.follow_the_feed().await?;
         let storage = self.reader.read_storage().await?;
@@ -121,20 +138,22 @@ impl Refresher {
         let compared = started.elapsed();
         let mut report = Report::default();
         let mut changes = 0;
-        if candidates.is_empty() {
+        let nothing_differs = candidates.is_empty();
+        let (settled, candidates) = self.settled(candidates, is_whole, begun).await?;
+        if nothing_differs {
             report.held = self.is_held(&Removals::new(), is_whole, &mut findings).await?;
-        } else {
+        }
+        if !settled.is_empty() {
+            changes += self.publish_into(settled, is_whole, &mut findings, &mut report).await?;
+        }
+        if !candidates.is_empty() && report.again.is_none() {
             let behind = self.memory.nodes_behind(candidates.iter().map(|candidate| &candidate.key));
             tokio::time::sleep(self.settle).await;
             let affected = self.read(Scope::Nodes(behind)).await?;
             let late = block_in_place(|| self.memory.compare(affected, &mut findings))?;
             let (agreed, unsettled) = block_in_place(|| self.memory.agreed(candidates))?;
             report.again = self.left_over(unsettled, late, &agreed);
-            match self.publish(agreed, is_whole, &mut findings).await? {
-                Publication::Done(count) => changes = count,
-                Publication::Held => report.held = true,
-                Publication::Lost => report.again = Some(Scope::Whole),
-            }
+            changes += self.publish_into(agreed, is_whole, &mut findings, &mut report).await?;
         }
         if !findings.is_empty() {
             self.feed.store().update_findings(&findings).await?;
@@ -195,6 +214,47 @@ impl Refresher {
         self.memory.unsettled = late.chain(unsettled).collect();
         let nodes = self.memory.nodes_behind(&self.memory.unsettled);
         (!self.memory.unsettled.is_empty()).then_some(Scope::Nodes(nodes))
+    }
+
+    /// Parts the candidates into those for which this one reading suffices, and those that are to be read again: see [`settled`].
+    async fn settled(
+        &mut self,
+        candidates: Vec<Candidate>,
+        is_whole: bool,
+        begun: tokio::time::Instant,
+    ) -> Result<(Vec<EntityKey>, Vec<Candidate>), RefreshError> {
+        let heard = self.heard.ripe(begun);
+        if is_whole || heard.is_empty() {
+            return Ok((Vec::new(), candidates));
+        }
+        let behind: Vec<_> = candidates.iter().map(|candidate| self.memory.stamps_behind(&candidate.key)).collect();
+        let nids: BTreeSet<Nid> = behind.iter().flatten().flat_map(BTreeMap::keys).copied().collect();
+        let (after, clock) = self.reader.read_stamps(&nids.into_iter().collect::<Vec<_>>()).await?;
+        let (mut settled, mut others) = (Vec::new(), Vec::new());
+        for (candidate, behind) in candidates.into_iter().zip(behind) {
+            if behind.is_some_and(|read| settled::one_reading_suffices(&read, &heard, &after, clock)) {
+                settled.push(candidate.key);
+            } else {
+                others.push(candidate);
+            }
+        }
+        Ok((settled, others))
+    }
+
+    /// Commits the agreed changes, and reports what became of them; returns how many there were.
+    async fn publish_into(
+        &mut self,
+        agreed: Vec<EntityKey>,
+        is_whole: bool,
+        findings: &mut FindingChanges,
+        report: &mut Report,
+    ) -> Result<usize, RefreshError> {
+        match self.publish(agreed, is_whole, findings).await? {
+            Publication::Done(count) => return Ok(count),
+            Publication::Held => report.held = true,
+            Publication::Lost => report.again = Some(Scope::Whole),
+        }
+        Ok(0)
     }
 
     /// Commits the agreed changes, unless they remove much.

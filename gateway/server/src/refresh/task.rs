@@ -1,4 +1,4 @@
-//! When to refresh: by the clock, when somebody asks, when audio was indexed, and again where two readings did not agree.
+//! When to refresh: by the clock, when somebody asks, when Drupal says that something changed, when audio was indexed, and again where two readings did not agree.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
+use super::notices::Ripe;
 use super::{Refresher, Report, Requests, Scope};
 use crate::blobs::Progress;
 use crate::catalogue::site::Nid;
@@ -32,6 +33,10 @@ pub async fn run(mut refresher: Refresher, mut requests: Requests, interval: Dur
             }
             Reason::Clock => Scope::Whole,
             Reason::Asked(scope) => scope,
+            Reason::Notified(ripe) => {
+                refresher.hear(ripe.saved);
+                ripe.scope
+            }
             Reason::Indexed => match refresher.nodes_with_new_audio() {
                 nodes if nodes.is_empty() => continue,
                 nodes => Scope::Nodes(nodes),
@@ -68,6 +73,8 @@ enum Reason {
     Clock,
     /// Somebody asked, or an earlier refresh left something.
     Asked(Scope),
+    /// Drupal said that something changed.
+    Notified(Ripe),
     /// Something was learnt about audio.
     Indexed,
 }
@@ -82,6 +89,7 @@ async fn next_reason(
         asked = requests.scopes.recv() => asked.map(Reason::Asked),
         () = sleep_until(due.again), if due.left.is_some() => due.left.take().map(Reason::Asked),
         () = sleep_until(due.whole) => Some(Reason::Clock),
+        ripe = requests.notices.ripe() => Some(Reason::Notified(ripe)),
         Ok(()) = progress.changed() => Some(Reason::Indexed),
     }
 }
