@@ -24,6 +24,13 @@ impl Phone {
         phone
     }
 
+    /// One on which the language packs are installed, as on every real one.
+    pub(crate) fn with_packs(url: &str) -> Self {
+        let phone = Self::of(url);
+        phone.configure(url, &format!("packs_dir = \"{}/scripts/asterisk/packs\"\n", env!("CARGO_MANIFEST_DIR")));
+        phone
+    }
+
     /// Writes the configuration anew, with more settings.
     pub(crate) fn configure(&self, url: &str, more: &str) {
         let text = format!(

@@ -82,6 +82,11 @@ pub struct Hay {
 }
 
 impl Hay {
+    /// For a pattern of its own length.
+    pub fn of(heard: &Sound, pattern: &Pattern) -> Self {
+        Self::new(heard.samples(), pattern.len())
+    }
+
     /// For patterns of at most so many samples.
     pub fn new(heard: &[i16], longest: usize) -> Self {
         let size = (heard.len() + longest).next_power_of_two();

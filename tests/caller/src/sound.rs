@@ -61,6 +61,11 @@ impl Sound {
         &self.0
     }
 
+    /// How many samples a sound of this duration has.
+    pub fn samples_in(duration: Duration) -> usize {
+        samples(duration)
+    }
+
     /// How long it lasts.
     pub fn duration(&self) -> Duration {
         duration(self.0.len())
