@@ -3,10 +3,13 @@
 mod commands;
 mod full_disk;
 mod killing;
+mod leftovers;
 mod links;
 mod odbc;
 mod pulling;
+mod running;
 mod sounds;
+mod text_messages;
 
 use crate::harness::gateway::Gateway;
 use crate::harness::phone::Phone;

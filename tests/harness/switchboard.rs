@@ -22,7 +22,7 @@ use super::phone::Phone;
 pub(crate) const RADIO: &str = "700";
 
 /// Nothing that a test waits for takes longer on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Waits for the end of the test or of the tests' process, and ends Asterisk with it.
 const GUARD: &str = r#"

@@ -7,7 +7,6 @@ use audiospread_caller::Sound;
 use tokio::sync::OnceCell;
 
 use super::{RadioOfItsOwn, listed, made_by_the_editor};
-use crate::harness::DrupalSite;
 use crate::harness::caller::Caller;
 use crate::harness::switchboard::Switchboard;
 
@@ -18,25 +17,18 @@ const SKIP: Duration = Duration::from_secs(3);
 /// Between pressing a key and hearing what it did: the key itself, and half a second by which the place is known.
 const DELAY: Duration = Duration::from_millis(1800);
 
-/// A radio with a program of half a minute, longer than all of the fixture: several of those, one after the other, as one mp3.
+/// A radio with a program of half a minute, longer than all of the fixture: several of those, one after the other.
 async fn radio_with_a_long_program() -> &'static (RadioOfItsOwn, Sound) {
     static RADIO: OnceCell<(RadioOfItsOwn, Sound)> = OnceCell::const_new();
     RADIO
         .get_or_init(|| async {
             let site = RadioOfItsOwn::site().await;
-            let expected = DrupalSite::expected();
-            let programs = expected["programs"].as_array().unwrap();
-            let mut bytes = Vec::new();
-            for program in [165, 168, 171, 204] {
-                let node = programs.iter().find(|node| node["nid"] == program).unwrap();
-                let mut audio = node["audio"].as_array().unwrap().iter();
-                let name = &audio.find(|audio| audio["field"] == "field_audio_body").unwrap()["sha1"];
-                bytes.extend(fs::read(site.files().join("bitcache/file").join(name.as_str().unwrap())).unwrap());
-            }
-            let copy = site.directory().join("long.mp3");
-            fs::write(&copy, &bytes).unwrap();
-            site.replace_file_of_program(LONG, &bytes).await;
-            (RadioOfItsOwn::of(site, &[]), Sound::read(copy).unwrap())
+            let bodies = [165, 168, 171, 204].map(|program| made_by_the_editor(program, "body"));
+            let body = Sound::from_samples(bodies.iter().flat_map(Sound::samples).copied().collect());
+            let file = site.directory().join("long.wav");
+            body.write(&file).unwrap();
+            site.replace_file_of_program(LONG, &fs::read(&file).unwrap()).await;
+            (RadioOfItsOwn::of(site, &[]), body)
         })
         .await
 }

@@ -94,7 +94,7 @@ async fn what_is_in_a_text_message_is_neither_run_nor_asked_of_a_database() {
         format!("`touch {0}` $(touch {0}) ; touch {0}", made.display()),
         "zz' OR 'a'='a".to_owned(),
         "zz' OR 1 --):1".to_owned(),
-        "'):1".to_owned(),
+        "'):x".to_owned(),
         "zz'; DELETE FROM sms_out; --".to_owned(),
         "zz%' UNION SELECT number FROM phone_caller --".to_owned(),
         "\u{0}\u{1}\u{7f}\r\n\t\"\\".to_owned(),

@@ -20,7 +20,7 @@ use crate::library::{Entry, Library, LibraryError, Named};
 /// comparing it with the sounds of the phone server's mirror.
 ///
 ///   audiospread-caller --server 127.0.0.1:5060 --account softphone --password-file .demo/asterisk/softphone \
-///     --data .demo/phone --keys 111 --write .demo/call
+///     --data .demo/phone --keys 112 --write .demo/call
 #[derive(Parser)]
 struct Arguments {
     /// Where the phone server takes SIP, over UDP.
@@ -39,7 +39,7 @@ struct Arguments {
     #[arg(long, default_value = "700")]
     to: String,
     /// The keys that lead to a program.
-    #[arg(long, default_value = "111")]
+    #[arg(long, default_value = "112")]
     keys: String,
     /// The language of the call.
     #[arg(long, default_value = "en")]
@@ -113,8 +113,11 @@ fn browse(call: &mut Call, library: &Library, keys: &str) -> Result<(), CallErro
     let bodies = library.sounds(|named| matches!(named, Named::Program(..)));
     let (which, _) = call.wait_until_heard_any(&bodies, PATIENCE)?;
     let body = bodies[which].trimmed();
-    let tail = body.part(body.duration().saturating_sub(TAIL), body.duration());
-    call.wait_until_heard(&tail, body.duration() + PATIENCE)?;
+    // A short one was heard to its end already.
+    let tail = body.part(Pattern::of(&body).duration().max(body.duration().saturating_sub(TAIL)), body.duration());
+    if !tail.is_silent() {
+        call.wait_until_heard(&tail, body.duration() + PATIENCE)?;
+    }
     Ok(())
 }
 
