@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 
 use audiospread_protocol::Sha256Digest;
-use audiospread_server::catalogue::site::{AudioSource, AudioState};
+use audiospread_server::catalogue::site::{AudioIndex, AudioSource, AudioState};
 use audiospread_server::drupal::{Adapter, Repository};
 
 use super::site_with_audio::{SiteWithAudio, age, blob, blob_name, file, ready, speech};
@@ -273,4 +273,48 @@ fn peak_memory() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1024
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_site_names_no_more_is_forgotten_unless_the_feed_still_names_its_bytes() {
+    let site = SiteWithAudio::new().await;
+    let sources: Vec<_> = (1..=3).map(|number| file(&format!("{number}.mp3"))).collect();
+    for number in 1..=3 {
+        site.write(format!("{number}.mp3"), &speech(number));
+    }
+    site.index(sources.clone()).await;
+    let named = ready(&site.state(&sources[1])).sha256;
+    let name =
+        format!("INSERT INTO feed_blob (sha256, kind, id, last_version) VALUES (UNHEX('{named}'), 'program', '7', 3)");
+    site.own_sql(&name).await;
+    site.blobs.index().want_only([sources[0].clone()]);
+    site.blobs.forget_unwanted().await.unwrap();
+    let known = |site: &SiteWithAudio| {
+        sources.iter().map(|source| matches!(site.state(source), AudioState::Ready(_))).collect::<Vec<_>>()
+    };
+    assert_eq!(known(&site), [true, true, false]);
+    assert_eq!(site.blobs.open(&named).await.unwrap().size, speech(2).len() as u64);
+    let site = site.restarted().await;
+    assert_eq!(known(&site), [true, true, false], "the table has forgotten it too");
+    site.own_sql("DELETE FROM feed_blob").await;
+    site.blobs.index().want_only([sources[0].clone()]);
+    site.blobs.forget_unwanted().await.unwrap();
+    assert_eq!(known(&site), [true, false, false]);
+    assert_eq!(
+        ready(&site.indexed(&sources[2]).await).sha256,
+        Sha256Digest::of(&speech(3)),
+        "named again, it is known again"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_serves_audio_that_only_another_one_has_looked_at() {
+    let site = SiteWithAudio::new().await;
+    let other = site.beside().await;
+    site.write("a.mp3", &speech(1));
+    let audio = ready(&site.indexed(&file("a.mp3")).await).clone();
+    assert_eq!(other.index().state(&file("a.mp3")), AudioState::Pending);
+    other.check_storage(site.storage.clone()).await.unwrap();
+    assert_eq!(other.open(&audio.sha256).await.unwrap().size, audio.size);
+    assert_eq!(*ready(&other.index().state(&file("a.mp3"))), audio);
 }

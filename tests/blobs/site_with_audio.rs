@@ -11,6 +11,7 @@ use audiospread_server::database::{Pool, own_pool};
 use audiospread_server::drupal::{Adapter, Reader, Repository, Storage};
 use audiospread_server::migrations::migrate;
 use camino::{Utf8Path, Utf8PathBuf};
+use mysql_async::prelude::Queryable;
 use sha1::{Digest, Sha1};
 use tokio::task::JoinHandle;
 
@@ -59,6 +60,16 @@ impl SiteWithAudio {
         let blobs = self.blobs.clone();
         self.worker = tokio::spawn(async move { blobs.run_indexer().await });
         self
+    }
+
+    /// What another gateway beside this one has, which looks at nothing itself.
+    pub(super) async fn beside(&self) -> Arc<Blobs> {
+        open_blobs(&self.site).await
+    }
+
+    /// Changes the gateway's own database.
+    pub(super) async fn own_sql(&self, statement: &str) {
+        own(&self.site).get().await.unwrap().query_drop(statement).await.unwrap();
     }
 
     /// Wants sources, as a refresh does that finds them in Drupal's tables, and waits until something is known of all of them.

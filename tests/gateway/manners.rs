@@ -75,7 +75,18 @@ fn wav_of_silence() -> Vec<u8> {
     wav
 }
 
-/// Waits until the snapshot that is served has the category with the many words: what was published last is in it a moment later.
+/// Gives the site categories with many words, each nearly as large as one may be.
+pub(super) async fn write_much(site: &DrupalSite) {
+    site.sql(
+        "INSERT INTO {term_data} (tid, vid, name, description, weight)
+           SELECT 10000 + seq, (SELECT vid FROM {term_data} AS other WHERE tid = 2), CONCAT('Category ', seq),
+             REPEAT('Many words. ', 20000), 0 FROM seq_1_to_60;
+         INSERT INTO {term_hierarchy} (tid, parent) SELECT 10000 + seq, 0 FROM seq_1_to_60",
+    )
+    .await;
+}
+
+/// Waits until the snapshot that is served has the categories with the many words: what was published last is in it a moment later.
 pub(super) async fn until_the_feed_is_large(gateway: &Gateway) {
     let client = reqwest::Client::builder().no_gzip().no_zstd().build().unwrap();
     until("the snapshot is large", async || {
@@ -132,7 +143,7 @@ async fn readers_who_stand_still_are_not_in_the_way_of_an_editor_on_myisam() {
     let quick = "drupal.settle_ms = 200\ndrupal.refresh_seconds = 1\nfeed.snapshot_seconds = 1";
     let site = DrupalSite::new().engine(Engine::MyIsam).configure(quick).build().await;
     // More than the buffers of a connection take, in the feed and in a sound that Drupal keeps in its database.
-    site.sql("UPDATE {term_data} SET description = REPEAT('Many words. ', 1000000) WHERE tid = 2").await;
+    write_much(&site).await;
     let sound: String = site
         .value(
             "SELECT SUBSTR(f.uri, 12) FROM {content_field_audio_body} b JOIN {node} n ON n.vid = b.vid

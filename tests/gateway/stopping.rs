@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use mysql_async::prelude::Queryable;
 
-use super::manners::{held, until_the_feed_is_large};
+use super::manners::{held, until_the_feed_is_large, write_much};
 use super::until;
 use crate::harness::gateway::{ALL_PROGRAMS, EVERYTHING, Gateway};
 use crate::harness::{DrupalSite, Mariadb};
@@ -13,7 +13,7 @@ use crate::harness::{DrupalSite, Mariadb};
 #[tokio::test(flavor = "multi_thread")]
 async fn a_download_that_is_under_way_ends_whole_when_the_gateway_is_told_to_stop() {
     let site = DrupalSite::new().configure("drupal.settle_ms = 50\nfeed.snapshot_seconds = 1").build().await;
-    site.sql("UPDATE {term_data} SET description = REPEAT('Many words. ', 1000000) WHERE tid = 2").await;
+    write_much(&site).await;
     let gateway = Gateway::of(&site, ALL_PROGRAMS);
     until_the_feed_is_large(&gateway).await;
     let mut reader = held(&gateway, "/v1/feed");

@@ -11,7 +11,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use tokio::sync::{Notify, watch};
 
 use super::beneath::Facts;
-use super::record::{Condition, Entry, Home, source_text};
+use super::record::{Condition, Entry, Home, Record, source_text};
 use super::state::{State, beginning};
 use crate::catalogue::site::{AudioIndex, AudioSource, AudioState};
 use crate::catalogue::{Finding, Severity, Subject, codes};
@@ -165,6 +165,35 @@ impl Index {
         state.changed.clear();
     }
 
+    /// Puts in what another gateway found out.
+    pub(super) fn take_over(&self, source: AudioSource, directory: Option<&Utf8Path>, mut entry: Entry) {
+        let mut state = self.write();
+        if let Some(directory) = directory {
+            entry.home = state.directory(directory).map(Home::Directory);
+        }
+        let slot = state.insert(source);
+        state.set(slot, entry);
+        state.generation += 1;
+        self.publish(&state);
+    }
+
+    /// The sources that the site does not name any more, if they are more than one in a hundred: to let go of some costs as much as of many.
+    pub(super) fn unwanted(&self) -> Vec<AudioSource> {
+        let state = self.read();
+        let unwanted: Vec<AudioSource> =
+            state.records.iter().filter(|record| is_idle(record)).map(|record| record.source.clone()).collect();
+        if unwanted.len() * 100 > state.records.len() { unwanted } else { Vec::new() }
+    }
+
+    /// Lets go of those of these sources that the site does not name.
+    pub(super) fn forget(&self, sources: &[AudioSource]) {
+        let mut state = self.write();
+        let slots = sources.iter().filter_map(|source| state.slots.get(source).copied());
+        let gone = slots.filter(|slot| is_idle(&state.records[*slot as usize])).collect();
+        state.forget(&gone);
+        self.publish(&state);
+    }
+
     /// The number by which a directory is known; absent if there are too many.
     pub(super) fn directory(&self, path: &Utf8Path) -> Option<u16> {
         let known = self.read().directories.iter().position(|directory| directory.path == path);
@@ -296,6 +325,11 @@ impl AudioIndex for Index {
     }
 }
 
+/// Whether the site does not name it and nobody is about to look at it.
+const fn is_idle(record: &Record) -> bool {
+    !record.wanted && !record.queued
+}
+
 fn gcd(a: usize, b: usize) -> usize {
     if b == 0 { a } else { gcd(b, a % b) }
 }
@@ -327,6 +361,36 @@ mod tests {
         assert_eq!(index.want([source(1)]), 0);
         assert_eq!(index.state(&source(1)), AudioState::Pending);
         assert_eq!(index.progress(), Progress { known: 2, pending: 2, postponed: 0, generation: 0 });
+    }
+
+    #[test]
+    fn what_is_forgotten_is_unknown_and_the_others_are_what_they_were() {
+        let index = Index::default();
+        index.learn(&(1..=9).map(|number| (source(number), ready(&index, "/a", number))).collect::<Vec<_>>());
+        index.want_only([2, 5, 9, 10, 11].map(source));
+        index.take_tasks(1);
+        index.postpone(&source(10), None, Duration::from_secs(3600));
+        index.take_changed();
+        index.doubt(vec![source(9)]);
+        index.doubt(vec![source(8)]);
+        let unwanted = index.unwanted();
+        assert_eq!(unwanted, [1, 3, 4, 6, 7].map(source), "what is about to be looked at stays");
+        index.forget(&[unwanted, vec![source(5)]].concat());
+        assert_eq!(index.progress(), Progress { known: 6, pending: 2, postponed: 1, generation: 1 });
+        for number in 1..=9 {
+            let is_kept = [2, 5, 8, 9].contains(&number);
+            assert_eq!(index.state(&source(number)) != AudioState::Pending, is_kept, "{number}");
+            let named = index.named(&Sha256Digest([number; 32]));
+            assert_eq!(
+                named.iter().map(|(source, _)| source.clone()).collect::<Vec<_>>(),
+                is_kept.then(|| source(number)).into_iter().collect::<Vec<_>>()
+            );
+        }
+        assert_eq!(index.known_in("/a".into()), 3);
+        let (tasks, due) = index.take_tasks(9);
+        assert_eq!(tasks.iter().map(|task| task.source.clone()).collect::<Vec<_>>(), [11, 9, 8].map(source));
+        assert!(due.is_some());
+        assert_eq!(index.want([source(1), source(2)]), 1);
     }
 
     #[test]

@@ -125,6 +125,27 @@ impl Blobs {
     }
 }
 
+impl Blobs {
+    /// Forgets the sources that the site did not name when it was last read as a whole, but for those whose bytes the feed still serves to
+    /// phone servers that are behind. Only for after a whole reading that was published: what is named by a site that is half there says
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`TableError`]; what was not forgotten is for the next time.
+    pub async fn forget_unwanted(&self) -> Result<(), TableError> {
+        let unwanted = self.index.unwanted();
+        if unwanted.is_empty() {
+            return Ok(());
+        }
+        let forgotten = table::forget(&self.pool, unwanted).await?;
+        if !forgotten.is_empty() {
+            tracing::info!(sources = forgotten.len(), "audio that the site does not name any more was forgotten");
+            self.index.forget(&forgotten);
+        }
+        Ok(())
+    }
+}
+
 /// Does what blocks on a thread of its own.
 async fn unblocked<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)

@@ -11,6 +11,7 @@ use super::packs::PackSounds;
 use super::record::{Condition, Entry, Home};
 use super::roots::path_below;
 use super::store::StoreError;
+use super::table::{self, TableError};
 use super::unblocked;
 use crate::catalogue::site::AudioSource;
 use crate::drupal::Storage;
@@ -41,6 +42,9 @@ pub enum BlobError {
     /// The gateway's own copies cannot be read now.
     #[error("audio cannot be read now: {0}")]
     Store(#[from] StoreError),
+    /// The audio index cannot be read now.
+    #[error(transparent)]
+    Table(#[from] TableError),
     /// Where Drupal keeps its files was not read yet.
     #[error("audio cannot be read yet: Drupal's database was not read since the gateway was started")]
     TooEarly,
@@ -52,7 +56,12 @@ impl Blobs {
     /// # Errors
     /// [`BlobError`]: what is unknown or changed is answered with 404, all else with 503.
     pub async fn open(&self, sha256: &Sha256Digest) -> Result<OpenBlob, BlobError> {
-        let (candidates, storage, sha256) = (self.index.named(sha256), self.storage.load_full(), *sha256);
+        let mut candidates = self.index.named(sha256);
+        if candidates.is_empty() && self.packs.sound(sha256).is_none() {
+            table::look_up(&self.pool, &self.index, sha256).await?;
+            candidates = self.index.named(sha256);
+        }
+        let (storage, sha256) = (self.storage.load_full(), *sha256);
         let (index, store, packs) = (self.index.clone(), self.store.clone(), self.packs.clone());
         unblocked(move || {
             if let Some(blob) = packs.open(&sha256)? {

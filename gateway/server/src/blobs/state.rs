@@ -109,6 +109,35 @@ impl State {
         }
     }
 
+    /// Lets go of these slots; what is behind the first of them moves up.
+    pub(super) fn forget(&mut self, gone: &BTreeSet<u32>) {
+        let mut moved = Vec::with_capacity(self.records.len());
+        let mut kept: u32 = 0;
+        for (slot, record) in (0..).zip(std::mem::take(&mut self.records)) {
+            if gone.contains(&slot) {
+                self.slots.remove(&record.source);
+                self.pending -= u64::from(record.entry.condition == Condition::Pending);
+                moved.push(None);
+                continue;
+            }
+            if let Some(known) = self.slots.get_mut(&record.source) {
+                *known = kept;
+            }
+            self.records.push(record);
+            moved.push(Some(kept));
+            kept += 1;
+        }
+        let new = |slot: u32| moved.get(slot as usize).copied().flatten();
+        self.digests =
+            std::mem::take(&mut self.digests).into_iter().filter_map(|(hash, slot)| Some((hash, new(slot)?))).collect();
+        self.queue = std::mem::take(&mut self.queue).into_iter().filter_map(new).collect();
+        self.later = std::mem::take(&mut self.later)
+            .into_iter()
+            .filter_map(|((at, slot), seen)| Some(((at, new(slot)?), seen)))
+            .collect();
+        self.changed = std::mem::take(&mut self.changed).into_iter().filter_map(new).collect();
+    }
+
     fn count(&mut self, entry: &Entry, by: i64) {
         if let (Condition::Ready(_), Some(Home::Directory(number))) = (entry.condition, entry.home)
             && let Some(directory) = self.directories.get_mut(usize::from(number))

@@ -1,6 +1,8 @@
 //! The table of the audio index: `audio_source` in the gateway's own database.
 //!
-//! Read once, at start; then only written, in batches.
+//! Read at start, and again for what only another gateway knows; else only written, in batches.
+
+use std::collections::HashSet;
 
 use audiospread_protocol::Sha256Digest;
 use camino::Utf8Path;
@@ -32,18 +34,54 @@ const COLUMNS: usize = 12;
 /// Bytes of the longest source that the table takes: four times what Drupal's `files.filepath` holds. A longer one is looked at at each start.
 const LONGEST: usize = 4096;
 
+const SELECT: &str =
+    "SELECT source, state, sha256, size, mime, duration_ms, home, directory, mtime_ns, inode FROM audio_source";
+
 /// Fills an index with what the table has. Rows that make no sense are left out: their sources are looked at anew.
 pub(super) async fn load(pool: &Pool, index: &Index) -> Result<(), TableError> {
     let mut conn = pool.get().await?;
-    let select =
-        "SELECT source, state, sha256, size, mime, duration_ms, home, directory, mtime_ns, inode FROM audio_source";
-    let mut rows = conn.exec_stream::<Row, _, _>(select, ()).await?;
+    let mut rows = conn.exec_stream::<Row, _, _>(SELECT, ()).await?;
     while let Some(row) = rows.next().await {
         if let Some((source, directory, entry)) = read(row?) {
             index.restore(source, directory.as_deref().map(Utf8Path::new), entry);
         }
     }
     Ok(())
+}
+
+/// Takes over what the table has of audio with this digest: another gateway may have looked at it.
+pub(super) async fn look_up(pool: &Pool, index: &Index, sha256: &Sha256Digest) -> Result<(), TableError> {
+    let rows: Vec<Row> = pool.get().await?.exec(format!("{SELECT} WHERE sha256 = ?"), (sha256.0.as_slice(),)).await?;
+    for (source, directory, entry) in rows.into_iter().filter_map(read) {
+        index.take_over(source, directory.as_deref().map(Utf8Path::new), entry);
+    }
+    Ok(())
+}
+
+/// Forgets those of these sources whose bytes no version of the feed names from the floor on; returns which these are.
+pub(super) async fn forget(pool: &Pool, sources: Vec<AudioSource>) -> Result<Vec<AudioSource>, TableError> {
+    let mut conn = pool.get().await?;
+    let mut forgotten = Vec::new();
+    for batch in sources.chunks(BATCH) {
+        let ids: Vec<Value> = batch.iter().map(|source| id(&source_text(source)).into()).collect();
+        let places = vec!["?"; ids.len()].join(",");
+        // What is below the floor is not in the feed's table any more.
+        let delete = format!(
+            "DELETE FROM audio_source WHERE id IN ({places}) AND \
+             NOT EXISTS (SELECT 1 FROM feed_blob WHERE feed_blob.sha256 = audio_source.sha256)"
+        );
+        conn.exec_drop(delete, Params::Positional(ids.clone())).await?;
+        let select = format!("SELECT source FROM audio_source WHERE id IN ({places})");
+        let kept: Vec<Vec<u8>> = conn.exec(select, Params::Positional(ids)).await?;
+        let kept: HashSet<Vec<u8>> = kept.into_iter().collect();
+        forgotten.extend(batch.iter().filter(|source| !kept.contains(source_text(source).as_bytes())).cloned());
+    }
+    Ok(forgotten)
+}
+
+/// The key of a source's row.
+fn id(source: &str) -> Vec<u8> {
+    Sha256Digest::of(source.as_bytes()).0.to_vec()
 }
 
 type Columns =
@@ -114,7 +152,7 @@ fn values(index: &Index, source: &AudioSource, entry: &Entry, now: i64) -> [Valu
         None => (None, None),
     };
     [
-        Sha256Digest::of(text.as_bytes()).0.to_vec().into(),
+        id(&text).into(),
         text.into_bytes().into(),
         state.into(),
         audio.map(|audio| audio.sha256.0.to_vec()).into(),

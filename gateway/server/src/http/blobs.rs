@@ -106,7 +106,7 @@ fn cannot_open(error: BlobError) -> Refusal {
             ProblemCode::NotFound,
             "The audio of this digest was changed or removed on the site a moment ago. Pull the feed again.",
         ),
-        BlobError::TooEarly | BlobError::Unavailable(_) | BlobError::Store(_) => {
+        BlobError::TooEarly | BlobError::Unavailable(_) | BlobError::Store(_) | BlobError::Table(_) => {
             Refusal::unavailable("The storage of the audio", error)
         }
     }

@@ -160,6 +160,13 @@ impl Refresher {
         }
         // An earlier one may be, about nodes that this one was not told to read.
         report.held |= !is_whole && self.feed.store().hold().await?.is_some();
+        if is_whole
+            && !report.held
+            && report.again.is_none()
+            && let Err(error) = self.blobs.forget_unwanted().await
+        {
+            tracing::warn!(%error, "audio that the site does not name any more could not be forgotten");
+        }
         report.waiting = self.memory.waiting.len();
         report.saving = self.memory.saving_nodes();
         tracing::info!(
