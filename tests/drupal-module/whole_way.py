@@ -807,11 +807,14 @@ class FilefieldOnly(WithSite):
         os.makedirs(os.path.join(cls.site.root, "sites", "default", "files"), exist_ok=True)
         cls.site.start()
         admin = install_from_scratch(cls.site)
-        # All at once, as an administrator in a hurry does.
-        names = ("content", "text", "number", "optionwidgets", "userreference", "filefield")
+        # All but one at once, as an administrator in a hurry does.
+        names = ("content", "text", "number", "optionwidgets", "userreference")
         ours = ("audiospread", "audiospread_content", "audiospread_business")
         page = admin.submit(admin.get("admin/build/modules"), "Save configuration", {f"status[{name}]": name for name in names + ours})
-        assert "AudioSpread has made" in page.said(), page.said()
+        assert "nothing to keep sounds in" in page.said(), page.said()
+        admin.submit(admin.get("admin/build/modules"), "Save configuration", {"status[filefield]": "filefield"})
+        page = admin.submit(admin.get("admin/content/phone-menus"), "Add what is missing")
+        assert "Added: program.field_audio_title, program.field_audio_body" in page.said(), page.said()
 
     def test_types_fields_tree_and_roles_are_made(self):
         kinds = {row[0]: row[1] for row in self.site.sql("SELECT field_name, type FROM content_node_field")}
