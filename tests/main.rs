@@ -9,10 +9,12 @@
 mod agent;
 mod blobs;
 mod catalogue;
+mod dialplan;
 mod drupal;
 mod feed;
 mod gateway;
 mod harness;
 mod http;
+mod phone;
 mod refresh;
 mod traps;

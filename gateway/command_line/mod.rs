@@ -46,6 +46,8 @@ pub(crate) enum Failure {
     Usage(String),
     /// 75: nothing is wrong here; the same command will do later.
     Later(String),
+    /// Another code, that another of our processes understands.
+    Coded(u8, String),
     /// 0: whoever read the output has seen enough.
     NobodyReads,
 }
@@ -54,6 +56,7 @@ impl Failure {
     /// The exit code, as `sysexits.h` and cron know it.
     const fn code(&self) -> u8 {
         match self {
+            Self::Coded(code, _) => *code,
             Self::Failed(_) => 1,
             Self::Usage(_) => 2,
             Self::Later(_) => 75,
@@ -65,7 +68,7 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Failed(what) | Self::Usage(what) | Self::Later(what) => f.write_str(what),
+            Self::Coded(_, what) | Self::Failed(what) | Self::Usage(what) | Self::Later(what) => f.write_str(what),
             Self::NobodyReads => f.write_str("the output was closed"),
         }
     }

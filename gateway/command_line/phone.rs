@@ -6,8 +6,9 @@ mod text;
 use std::io::{self, Write};
 
 use audiospread_agent::{
-    Amount, Config, MirrorError, PullError, PullOptions, PullReport, Stop, Stopper, VerifyOptions, menu, prune, pull,
-    status, verify,
+    self as agent, Amount, Config, Event, MirrorError, NO_ROOM, PullError, PullOptions, PullReport, RunError,
+    SoundError, SoundFormat, Stop, Stopper, UNDECODABLE, VerifyOptions, make_phone_sound, menu, prune, pull, status,
+    verify,
 };
 use camino::Utf8PathBuf;
 use clap::{Args, Subcommand};
@@ -30,6 +31,14 @@ pub(crate) enum Command {
         audiospread pull --limit-rate 8k          leave room for calls on a slow link\n  \
         audiospread pull --json | jq -c 'select(.event != \"stored\")'")]
     Pull(PullArgs),
+    /// Stay: pull when something changed, and take and send text messages.
+    ///
+    /// What a service manager starts. It pulls as soon as the gateway says that something changed, and by the clock; it takes text messages in
+    /// by HTTP and sends those of the menus, if that is configured. Calls go on without it. SIGTERM ends it in an orderly way.
+    #[command(after_help = "Examples:\n  \
+        audiospread run\n  \
+        curl -H \"Authorization: Bearer $(cat sms.token)\" --json '{\"from\":\"+221775550109\",\"body\":\"health\",\"id\":\"1\"}' http://127.0.0.1:8096/v1/sms")]
+    Run(Common),
     /// Prove that this host has what the gateway has.
     ///
     /// Computes all hashes once more, derives what callers get, reads every sound, and asks the gateway for its digest. Ends with 0 only if
@@ -50,6 +59,23 @@ pub(crate) enum Command {
         audiospread prune --dry-run\n  \
         audiospread prune --older-than-days 30")]
     Prune(PruneArgs),
+    /// Make one sound for the phone, within bounds of time and memory; what `pull` starts for each.
+    #[command(hide = true)]
+    PhoneSound(PhoneSoundArgs),
+}
+
+/// What `phone-sound` takes.
+#[derive(Args, Debug)]
+pub(crate) struct PhoneSoundArgs {
+    /// The audio file.
+    from: Utf8PathBuf,
+    /// The phone sound.
+    to: Utf8PathBuf,
+    #[arg(long)]
+    format: SoundFormat,
+    /// Bytes that it may have.
+    #[arg(long)]
+    at_most: u64,
 }
 
 /// What all commands of a phone server take.
@@ -119,6 +145,7 @@ pub(crate) struct PruneArgs {
 pub(crate) fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Pull(args) => run_pull(&args),
+        Command::Run(common) => run_daemon(&common),
         Command::Verify(args) => run_verify(&args),
         Command::Status(common) => {
             let status = status(&common.load()?).map_err(read_failure)?;
@@ -133,6 +160,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
                 .map_err(|error| pull_failure(&error))?;
             args.common.print(&pruned, |out| text::pruned(out, &pruned))
         }
+        Command::PhoneSound(args) => run_phone_sound(&args),
     }
 }
 
@@ -170,6 +198,35 @@ fn run_pull(args: &PullArgs) -> Result<(), Failure> {
     let report = outcome?;
     args.common.print(&Done { event: "done", result: &report }, |out| text::pulled(out, &report))?;
     judge(&report)
+}
+
+fn run_daemon(common: &Common) -> Result<(), Failure> {
+    let config = common.load()?;
+    runtime()?.block_on(async {
+        let stop = stop_on_signals()?;
+        let ready = || {
+            tracing::info!("the agent is at work");
+            // Without a service manager nobody is told.
+            let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+        };
+        let outcome = agent::run(&config, &stop, &|event| log(&event), &ready).await;
+        outcome.map_err(|error| match error {
+            RunError::Config(_) => Failure::Usage(error.to_string()),
+            _ => Failure::Failed(error.to_string()),
+        })
+    })
+}
+
+/// What a service's log has of a pull: what changed and what is wrong.
+fn log(event: &Event) {
+    match event {
+        Event::Applied { version, put, deleted, count, .. } => tracing::info!(version, put, deleted, count, "pulled"),
+        Event::Undecodable { sha256, message } => tracing::warn!(%sha256, "a sound cannot be decoded: {message}"),
+        Event::Retry { message, after_ms } => tracing::warn!(after_ms, "{message}"),
+        Event::NotUnderstood { entity, message } => tracing::warn!(%entity, "not understood: {message}"),
+        Event::Warning { message } => tracing::warn!("{message}"),
+        _ => {}
+    }
 }
 
 /// The last line of a pull for programs.
@@ -212,6 +269,23 @@ fn run_verify(args: &VerifyArgs) -> Result<(), Failure> {
             "{faults} faults: run `audiospread verify --repair`, and then `audiospread pull`"
         ))),
     }
+}
+
+fn run_phone_sound(args: &PhoneSoundArgs) -> Result<(), Failure> {
+    let made = make_phone_sound(&args.from, &args.to, args.format, args.at_most).map_err(|error| {
+        let says = error.to_string();
+        match error {
+            SoundError::Undecodable(_) => Failure::Coded(UNDECODABLE, says),
+            SoundError::TooLarge(_) => Failure::Coded(NO_ROOM, says),
+            SoundError::Io(source) if is_disk_full(&source) => Failure::Coded(NO_ROOM, says),
+            _ => Failure::Failed(says),
+        }
+    })?;
+    Ok(serde_json::to_writer(io::stdout().lock(), &made).map_err(io::Error::from)?)
+}
+
+fn is_disk_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 fn runtime() -> Result<Runtime, Failure> {

@@ -6,6 +6,7 @@ mod killing;
 mod links;
 mod odbc;
 mod pulling;
+mod sounds;
 
 use crate::harness::gateway::Gateway;
 use crate::harness::phone::Phone;

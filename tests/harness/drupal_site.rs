@@ -6,10 +6,12 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use audiospread_protocol::Sha256Digest;
 use audiospread_server::config::{Config, Prefix};
 use camino::{Utf8Path, Utf8PathBuf};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
+use sha1::{Digest, Sha1};
 use tempfile::TempDir;
 use tokio::sync::Mutex;
 
@@ -142,6 +144,20 @@ impl DrupalSite {
     /// Drupal's root directory.
     pub(crate) fn root(&self) -> Utf8PathBuf {
         self.directory().join("drupal")
+    }
+
+    /// Gives the body of a program of the fixture other bytes, before a gateway looks at them: their SHA-256.
+    pub(crate) async fn replace_file_of_program(&self, program: u32, bytes: &[u8]) -> String {
+        let name = hex::encode(Sha1::digest(bytes));
+        fs::write(self.files().join("bitcache/file").join(&name), bytes).unwrap();
+        let expected = Self::expected();
+        let node = expected["programs"].as_array().unwrap().iter().find(|node| node["nid"] == program).unwrap();
+        let mut audio = node["audio"].as_array().unwrap().iter();
+        let file = &audio.find(|audio| audio["field"] == "field_audio_body").unwrap()["file_nid"];
+        let size = bytes.len();
+        self.sql(&format!("UPDATE {{file_nodes}} SET uri = 'bitcache://{name}', size = {size} WHERE nid = {file}"))
+            .await;
+        Sha256Digest::of(bytes).to_string()
     }
 
     /// Drupal's files directory, a copy of the fixture's.

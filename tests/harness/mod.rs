@@ -1,5 +1,6 @@
 //! What the tests stand on: a private MariaDB and Drupal sites in it.
 
+pub(crate) mod caller;
 pub(crate) mod desk;
 mod drupal_site;
 pub(crate) mod editor;
@@ -7,6 +8,7 @@ pub(crate) mod gateway;
 mod mariadb;
 pub(crate) mod phone;
 pub(crate) mod proxy;
+pub(crate) mod switchboard;
 
 pub(crate) use drupal_site::{DrupalSite, Engine, copy_directory};
 pub(crate) use mariadb::Mariadb;

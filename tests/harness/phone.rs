@@ -24,6 +24,13 @@ impl Phone {
         phone
     }
 
+    /// One on which the language packs are installed, as on every real one.
+    pub(crate) fn with_packs(url: &str) -> Self {
+        let phone = Self::of(url);
+        phone.configure(url, &format!("packs_dir = \"{}/scripts/asterisk/packs\"\n", env!("CARGO_MANIFEST_DIR")));
+        phone
+    }
+
     /// Writes the configuration anew, with more settings.
     pub(crate) fn configure(&self, url: &str, more: &str) {
         let text = format!(
@@ -86,6 +93,11 @@ impl Phone {
     /// The first column of the first row of a query on the mirror.
     pub(crate) fn value<T: rusqlite::types::FromSql>(&self, query: &str) -> T {
         self.mirror().query_row(query, [], |row| row.get(0)).unwrap()
+    }
+
+    /// The sounds that Asterisk plays.
+    pub(crate) fn phone_sounds(&self) -> Vec<Utf8PathBuf> {
+        files_below(&self.data().join("phone"))
     }
 
     /// The files of the audio store.

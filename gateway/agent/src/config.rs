@@ -1,6 +1,7 @@
 //! The agent's configuration: `agent.toml`.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -8,7 +9,7 @@ use reqwest::Url;
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
 
-use crate::Amount;
+use crate::{Amount, SoundFormat};
 
 /// The configuration of a phone server's agent.
 #[derive(Clone, Debug, Deserialize)]
@@ -25,6 +26,9 @@ pub struct Config {
     pub group: Option<String>,
     /// The language packs installed on this host.
     pub packs_dir: Option<Utf8PathBuf>,
+    /// The format of the sounds that Asterisk plays.
+    #[serde(default)]
+    pub sound_format: SoundFormat,
     /// Bytes a second, over all downloads together.
     pub limit_rate: Option<Amount>,
     /// How many sounds are fetched at once: 1 to 32.
@@ -39,6 +43,108 @@ pub struct Config {
     /// What `prune` removes, and when.
     #[serde(default)]
     pub prune: PruneRules,
+    /// How Asterisk is reached.
+    #[serde(default)]
+    pub asterisk: Asterisk,
+    /// `run`: seconds after which it pulls even where the gateway said nothing.
+    #[serde(default = "default_pull_seconds")]
+    pub pull_seconds: u64,
+    /// `run`: the HTTP hook for text messages that come in.
+    pub hook: Option<Hook>,
+    /// `run`: where text messages go that the dialplan cannot send by itself.
+    pub send: Option<Send>,
+}
+
+/// The HTTP hook for text messages that come in.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hook {
+    /// Where it listens; the loopback, unless something else stands in front of it.
+    #[serde(default = "default_listen")]
+    pub listen: SocketAddr,
+    /// The file with the token that senders show.
+    pub token_file: Utf8PathBuf,
+    /// The context of the trunk by which an answer goes.
+    #[serde(default)]
+    pub trunk: String,
+    /// The country code of numbers that come without one.
+    pub country_code: String,
+    /// What is dialled before a country code.
+    #[serde(default = "default_international_prefix")]
+    pub international_prefix: String,
+    /// What is dialled before a national number; may be empty.
+    #[serde(default = "default_national_prefix")]
+    pub national_prefix: String,
+    /// Messages of one number that are taken in an hour.
+    #[serde(default = "default_messages_a_number")]
+    pub messages_a_number_an_hour: usize,
+    /// Messages that are taken in an hour in all.
+    #[serde(default = "default_messages")]
+    pub messages_an_hour: usize,
+}
+
+/// Where text messages go that the dialplan cannot send by itself.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Send {
+    /// The address, with `{number}`, `{text}` and `{id}` in their places.
+    pub url: Option<String>,
+    /// A file that holds the address instead, where there is a password in it.
+    pub url_file: Option<Utf8PathBuf>,
+    /// How it is asked.
+    #[serde(default)]
+    pub method: SendMethod,
+}
+
+/// How the address is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SendMethod {
+    /// GET, everything in the address.
+    #[default]
+    Get,
+    /// POST, with `{"to", "text", "id"}` as JSON.
+    Post,
+}
+
+fn default_listen() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 8096))
+}
+
+const fn default_pull_seconds() -> u64 {
+    900
+}
+
+fn default_international_prefix() -> String {
+    "00".into()
+}
+
+fn default_national_prefix() -> String {
+    "0".into()
+}
+
+const fn default_messages_a_number() -> usize {
+    20
+}
+
+const fn default_messages() -> usize {
+    500
+}
+
+/// How Asterisk is reached.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Asterisk {
+    /// The program and its arguments, before what it is asked.
+    pub command: Vec<String>,
+    /// The directory of call files.
+    pub outgoing: Utf8PathBuf,
+}
+
+impl Default for Asterisk {
+    fn default() -> Self {
+        Self { command: vec!["asterisk".into(), "-rx".into()], outgoing: "/var/spool/asterisk/outgoing".into() }
+    }
 }
 
 /// What `prune` removes, and when.
@@ -93,6 +199,9 @@ pub enum ConfigError {
         /// Where and why.
         source: Box<toml::de::Error>,
     },
+    /// There is no way to speak HTTP from here.
+    #[error("cannot speak HTTP on this host: {0}")]
+    Client(String),
     /// A value is well formed and makes no sense.
     #[error("{path}: {what}")]
     Sense {
@@ -117,8 +226,11 @@ impl Config {
             .map_err(|source| ConfigError::Form { path: path.to_owned(), source: Box::new(source) })?;
         config.check().map_err(|what| ConfigError::Sense { path: path.to_owned(), what })?;
         let directory = path.parent().unwrap_or(Utf8Path::new(""));
-        for file in
-            [Some(&mut config.token_file), Some(&mut config.data_dir), config.packs_dir.as_mut()].into_iter().flatten()
+        for file in [&mut config.token_file, &mut config.data_dir, &mut config.asterisk.outgoing]
+            .into_iter()
+            .chain(&mut config.packs_dir)
+            .chain(config.hook.as_mut().map(|hook| &mut hook.token_file))
+            .chain(config.send.as_mut().and_then(|send| send.url_file.as_mut()))
         {
             *file = directory.join(&file);
         }
@@ -140,6 +252,34 @@ impl Config {
         if !(1..=32).contains(&self.downloads) {
             return Err("downloads is 1 to 32");
         }
+        if self.pull_seconds < 10 {
+            return Err("pull_seconds is at least 10");
+        }
+        if let Some(hook) = &self.hook {
+            let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+            if hook.country_code.is_empty()
+                || ![&hook.country_code, &hook.international_prefix, &hook.national_prefix]
+                    .iter()
+                    .all(|text| digits(text))
+            {
+                return Err(
+                    "country_code, international_prefix and national_prefix of [hook] are digits, such as \"221\", \"00\", \"0\"",
+                );
+            }
+            if !hook.trunk.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')) {
+                return Err("trunk of [hook] is the name of a context: letters, digits, _ and -");
+            }
+        }
+        if let Some(send) = &self.send {
+            if send.url.is_some() == send.url_file.is_some() {
+                return Err("[send] has either url or url_file");
+            }
+            if send.url.as_ref().is_some_and(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
+                return Err(
+                    "url of [send] is an address such as http://127.0.0.1:13013/cgi-bin/sendsms?to={number}&text={text}",
+                );
+            }
+        }
         if self.idle_seconds == 0 {
             return Err("idle_seconds is at least 1");
         }
@@ -154,7 +294,18 @@ impl Config {
     /// # Errors
     /// If the file cannot be read or holds nothing that a token could be.
     pub fn token(&self) -> Result<SecretString, ConfigError> {
-        let path = self.token_file.clone();
+        Self::read_token(&self.token_file)
+    }
+
+    /// Reads a file that holds a secret and nothing else.
+    pub(crate) fn read_secret(path: &Utf8Path) -> Result<SecretString, ConfigError> {
+        let text = fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        Ok(SecretString::from(text.trim().to_owned()))
+    }
+
+    /// Reads a token's file.
+    pub(crate) fn read_token(path: &Utf8Path) -> Result<SecretString, ConfigError> {
+        let path = path.to_owned();
         match fs::read_to_string(&path) {
             Ok(text) => {
                 let token = text.trim();
@@ -201,8 +352,16 @@ mod tests {
         let spelled = load(&spelled).unwrap();
         assert_eq!(spelled.limit_rate, Some(Amount(8192)));
         assert_eq!(
-            (plain.downloads, plain.idle_seconds, plain.keep_free, plain.prune.older_than_days, plain.prune.after_pull),
             (
+                plain.sound_format,
+                plain.downloads,
+                plain.idle_seconds,
+                plain.keep_free,
+                plain.prune.older_than_days,
+                plain.prune.after_pull
+            ),
+            (
+                spelled.sound_format,
                 spelled.downloads,
                 spelled.idle_seconds,
                 spelled.keep_free,

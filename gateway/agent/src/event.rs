@@ -53,6 +53,27 @@ pub enum Event {
         /// Where it was found.
         from: Origin,
     },
+    /// A sound was made for the phone.
+    Made {
+        /// Its digest, before it was made.
+        sha256: Sha256Digest,
+        /// Its length in milliseconds.
+        duration_ms: u64,
+        /// By how much it was made louder, in dB.
+        gain_db: f64,
+    },
+    /// How many sounds are to be made for the phone now.
+    Making {
+        /// Sounds.
+        files: u64,
+    },
+    /// A sound came whole and cannot be decoded: callers get what they got before, and everything else goes on.
+    Undecodable {
+        /// Its digest.
+        sha256: Sha256Digest,
+        /// Why.
+        message: String,
+    },
     /// Callers get new states of entities.
     Shown {
         /// How many were promoted.

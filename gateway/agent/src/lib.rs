@@ -4,31 +4,44 @@
 //! the crate's `README.md`.
 
 mod amount;
+mod asterisk;
+mod calls;
 mod config;
+mod database;
 mod event;
+mod hook;
 mod link;
 mod lock;
 mod menu;
 mod mirror;
 mod prune;
 mod pull;
+mod run;
 mod shared;
+mod sound;
 mod status;
 mod stop;
 mod store;
+mod text_message;
 mod verify;
+mod workshop;
 
 pub use amount::Amount;
-pub use config::{Config, ConfigError, PruneRules};
+pub use calls::{CallsError, CallsStatus};
+pub use config::{Asterisk, Config, ConfigError, Hook, PruneRules, Send, SendMethod};
 pub use event::{Event, Observer, Origin};
+pub use hook::HookError;
 pub use link::{LinkError, LinkOpenError};
 pub use lock::LockError;
 pub use menu::{Menu, MenuCategory, MenuProgram, menu};
 pub use mirror::MirrorError;
 pub use prune::{Pruned, prune};
 pub use pull::{Fault, PullError, PullOptions, PullReport, pull};
+pub use run::{RunError, run};
 pub use shared::SharedError;
-pub use status::{KindStatus, Status, status};
+pub use sound::{PhoneSound, SoundError, SoundFormat, make_phone_sound};
+pub use status::{KindStatus, Status, UndecodableSound, status};
 pub use stop::{Stop, Stopper};
 pub use store::StoreError;
 pub use verify::{Verified, VerifyOptions, verify};
+pub use workshop::{NO_ROOM, UNDECODABLE};

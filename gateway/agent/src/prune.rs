@@ -61,6 +61,11 @@ fn remove(
             doomed.push((file.path, file.size));
         }
     })?;
+    store.each_phone_sound(&mut |file| {
+        if !named.contains(&file.sha256) && is_old(file.modified) {
+            doomed.push((file.path, file.size));
+        }
+    })?;
     for path in entries(&store.incoming_dir())? {
         let metadata = fs::metadata(&path).map_err(|source| SharedError::at(&path, source))?;
         if is_old(metadata.modified().unwrap_or_else(|_| SystemTime::now())) {

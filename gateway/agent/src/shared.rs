@@ -100,6 +100,16 @@ impl DataDir {
         Ok(file)
     }
 
+    /// Makes a directory in which all of the group may make files.
+    pub(crate) fn create_shared_directory(path: &Utf8Path) -> Result<(), SharedError> {
+        let at = |source| SharedError::at(path, source);
+        match fs::DirBuilder::new().mode(0o770).create(path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(at(error)),
+            _ => {}
+        }
+        set_mode(path, 0o2770).map_err(at)
+    }
+
     /// Makes a directory for what the group may read only.
     pub(crate) fn create_read_only_directory(path: &Utf8Path) -> Result<(), SharedError> {
         let at = |source| SharedError::at(path, source);

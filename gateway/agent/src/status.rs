@@ -2,14 +2,15 @@
 
 use std::collections::HashMap;
 
-use audiospread_protocol::{Kind, Version};
+use audiospread_protocol::{Kind, Sha256Digest, Version};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::Config;
+use crate::calls::Calls;
 use crate::mirror::{Mirror, MirrorError, sounds_of};
 use crate::shared::DataDir;
 use crate::store::Store;
+use crate::{CallsStatus, Config};
 
 /// How things stand.
 #[derive(Clone, Debug, Serialize)]
@@ -30,6 +31,16 @@ pub struct Status {
     pub stored_files: u64,
     /// Their bytes.
     pub stored_bytes: u64,
+    /// Sounds that are ready for the phone.
+    pub phone_files: u64,
+    /// Their bytes.
+    pub phone_bytes: u64,
+    /// Sounds that came whole and cannot be decoded, with what names them.
+    pub undecodable: Vec<UndecodableSound>,
+    /// What happened on the phone; absent where calls.db cannot be read.
+    pub calls: Option<CallsStatus>,
+    /// Why it cannot.
+    pub calls_failure: Option<String>,
     /// Bytes that are free on the disk.
     pub free_bytes: u64,
     /// When a pull last brought everything.
@@ -38,6 +49,17 @@ pub struct Status {
     pub failed_at: Option<Timestamp>,
     /// Why.
     pub failure: Option<String>,
+}
+
+/// A sound that cannot be decoded; an editor has to replace it.
+#[derive(Clone, Debug, Serialize)]
+pub struct UndecodableSound {
+    /// Its digest.
+    pub sha256: Sha256Digest,
+    /// What names it, such as `program 171`.
+    pub named_by: Vec<String>,
+    /// Why it cannot be decoded.
+    pub why: String,
 }
 
 /// What there is of a kind.
@@ -61,7 +83,20 @@ pub fn status(config: &Config) -> Result<Status, MirrorError> {
     let directory = DataDir::existing(&config.data_dir);
     let (mut mirror, store) = (Mirror::open_to_read(&directory)?, Store::existing(&directory));
     let (position, last) = (mirror.position()?, mirror.last_pull()?);
+    let mut undecodable: Vec<UndecodableSound> = mirror
+        .undecodable()?
+        .into_iter()
+        .map(|sound| UndecodableSound { sha256: sound.sha256, named_by: Vec::new(), why: sound.why })
+        .collect();
     let state = mirror.state()?;
+    if !undecodable.is_empty() {
+        state.each_published(&mut |key, value| {
+            let sounds = sounds_of(&key, value).unwrap_or_default();
+            for sound in undecodable.iter_mut().filter(|odd| sounds.iter().any(|audio| audio.sha256 == odd.sha256)) {
+                sound.named_by.push(key.to_string());
+            }
+        })?;
+    }
     let kinds = state
         .counts()?
         .into_iter()
@@ -83,6 +118,15 @@ pub fn status(config: &Config) -> Result<Status, MirrorError> {
         stored_files += 1;
         stored_bytes += file.size;
     })?;
+    let (mut phone_files, mut phone_bytes) = (0, 0);
+    store.each_phone_sound(&mut |file| {
+        phone_files += 1;
+        phone_bytes += file.size;
+    })?;
+    let (calls, calls_failure) = match Calls::open_to_read(&directory).and_then(|calls| calls.status()) {
+        Ok(calls) => (Some(calls), None),
+        Err(error) => (None, Some(error.to_string())),
+    };
     let (failed_at, failure) = last.failed.unzip();
     Ok(Status {
         cursor: position.map(|position| position.cursor.to_string()),
@@ -93,6 +137,11 @@ pub fn status(config: &Config) -> Result<Status, MirrorError> {
         missing_bytes: missing.values().sum(),
         stored_files,
         stored_bytes,
+        phone_files,
+        phone_bytes,
+        undecodable,
+        calls,
+        calls_failure,
         free_bytes: directory.free()?,
         pulled_at: last.succeeded_at,
         failed_at,

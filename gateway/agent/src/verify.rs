@@ -11,11 +11,11 @@ use serde::Serialize;
 
 use crate::link::{FEED_TYPE, Link, LinkError};
 use crate::lock::Lock;
-use crate::mirror::{Mirror, Position};
-use crate::pull::PullError;
+use crate::mirror::{Hearing, Mirror, Position};
+use crate::pull::{PullError, hearing};
 use crate::shared::{DataDir, SharedError};
 use crate::store::{Store, StoredFile, hash_file};
-use crate::{Config, Event, Observer};
+use crate::{Config, Event, Observer, SoundFormat};
 
 /// How a verification is done.
 #[derive(Clone, Copy, Debug, Default)]
@@ -110,6 +110,14 @@ fn check_files(store: &Store, quick: bool, tell: Observer<'_>, verified: &mut Ve
         verified.bytes += file.size;
         tell(Event::Checked { bytes: file.size });
     }
+    // What was made here is judged by its form: it can be made again, and has no digest of its own.
+    store.each_phone_sound(&mut |file| {
+        let format = file.path.extension().and_then(|extension| extension.parse::<SoundFormat>().ok());
+        if !format.is_some_and(|format| format.is_whole(&file.path)) {
+            verified.faults.push(format!("{}: the phone sound is not whole", file.path));
+            wrong.paths.insert(file.path);
+        }
+    })?;
     Ok(wrong)
 }
 
@@ -120,6 +128,7 @@ fn check_mirror(
     wrong: &Wrong,
     verified: &mut Verified,
 ) -> Result<Sha256Digest, PullError> {
+    let undecodable = undecodable_of(mirror)?;
     let state = mirror.state()?;
     let mut tree = Tree::new();
     let mut faults = Vec::new();
@@ -139,7 +148,9 @@ fn check_mirror(
     }
     verified.count = tree.len(true) as u64;
     verified.digest = format!("sha256:{digest}");
-    let check = state.check_shown(&|audio| store.has(audio) && !wrong.paths.contains(&store.path(audio)))?;
+    let check = state.check_shown(&|audio| {
+        if wrong.paths.contains(&store.path(audio)) { Hearing::Missing } else { hearing(store, &undecodable, audio) }
+    })?;
     verified.shown = check.entities;
     verified.faults.extend(faults.into_iter().chain(check.faults));
     Ok(digest)
@@ -177,5 +188,11 @@ fn repair(directory: &DataDir, store: &Store, wrong: &Wrong) -> Result<u64, Pull
     for path in &wrong.paths {
         std::fs::remove_file(path).map_err(|source| SharedError::at(path, source))?;
     }
-    Ok(Mirror::open(directory)?.repair_all(&|audio| store.has(audio))?)
+    let mut mirror = Mirror::open(directory)?;
+    let undecodable = undecodable_of(&mirror)?;
+    Ok(mirror.repair_all(&|audio| hearing(store, &undecodable, audio))?)
+}
+
+fn undecodable_of(mirror: &Mirror) -> Result<HashSet<Sha256Digest>, PullError> {
+    Ok(mirror.undecodable()?.into_iter().map(|sound| sound.sha256).collect())
 }

@@ -16,6 +16,7 @@ pub(super) enum Progress {
 }
 
 const BYTES: &str = "{msg:16} {bar:32} {bytes:>10} of {total_bytes} {bytes_per_sec}, {eta} left";
+const SOUNDS: &str = "{msg:16} {bar:32} {pos:>10} of {len}, {eta} left";
 const UNKNOWN: &str = "{msg:16} {spinner} {bytes:>10} {bytes_per_sec}";
 
 impl Progress {
@@ -73,7 +74,18 @@ fn show(bar: &mut ProgressBar, event: &Event) {
             say(bar, &format!("{entity}: this version does not understand it, the state before it goes on: {message}"));
         }
         Event::Warning { message } => say(bar, message),
-        Event::Stored { .. } | Event::Shown { .. } => {}
+        Event::Making { files } => {
+            if bar.is_hidden() || bar.is_finished() {
+                *bar = ProgressBar::new(*files);
+                bar.set_style(style(SOUNDS));
+                bar.set_message("preparing sounds");
+            }
+        }
+        Event::Undecodable { sha256, message } => {
+            say(bar, &format!("the sound {sha256} cannot be decoded, what names it stays as it was: {message}"));
+        }
+        Event::Made { .. } if bar.message() == "preparing sounds" => bar.inc(1),
+        Event::Made { .. } | Event::Stored { .. } | Event::Shown { .. } => {}
     }
 }
 
@@ -82,8 +94,12 @@ fn start(what: &'static str, bytes: Option<u64>) -> ProgressBar {
         Some(bytes) => (ProgressBar::new(bytes), BYTES),
         None => (ProgressBar::no_length(), UNKNOWN),
     };
-    bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.set_style(style(template));
     bar.with_message(what)
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 fn say(bar: &ProgressBar, message: &str) {

@@ -11,6 +11,9 @@ pub(super) fn pulled(out: &mut dyn Write, report: &PullReport) -> io::Result<()>
         report.version, report.count, report.put, report.deleted
     )?;
     writeln!(out, "audio: {} files came ({})", report.stored, Amount(report.stored_bytes))?;
+    if report.undecodable > 0 {
+        writeln!(out, "{} sounds cannot be decoded (audiospread status)", report.undecodable)?;
+    }
     writeln!(out, "callers get {} new states; {} wait", report.shown, report.waiting)
 }
 
@@ -56,6 +59,30 @@ pub(super) fn status(out: &mut dyn Write, status: &Status) -> io::Result<()> {
         Amount(status.missing_bytes),
         Amount(status.free_bytes)
     )?;
+    writeln!(out, "ready for the phone: {} sounds ({})", status.phone_files, Amount(status.phone_bytes))?;
+    for sound in &status.undecodable {
+        let named_by =
+            if sound.named_by.is_empty() { "nothing any more".to_owned() } else { sound.named_by.join(", ") };
+        writeln!(out, "cannot be decoded: {} ({}), of {named_by}", sound.sha256, printable(&sound.why))?;
+    }
+    if let Some(calls) = &status.calls {
+        writeln!(
+            out,
+            "calls: {} records; recordings: {} done, {} being made; text messages: {} wait, {} failed; calls back: {} wait",
+            calls.call_records,
+            calls.recordings_done,
+            calls.recording,
+            calls.messages_pending,
+            calls.messages_failed,
+            calls.callbacks_pending
+        )?;
+        if let Some(last) = &calls.last_fault {
+            writeln!(out, "{} faults in the menus, the last: {}", calls.faults, printable(last))?;
+        }
+    }
+    if let Some(why) = &status.calls_failure {
+        writeln!(out, "{why}")?;
+    }
     match &status.pulled_at {
         Some(at) => writeln!(out, "last whole pull: {at:.0}")?,
         None => writeln!(out, "no pull has brought everything yet")?,

@@ -7,6 +7,7 @@ mod cursor;
 mod digest;
 mod entity;
 mod line;
+pub mod numbers;
 mod problem;
 mod tree;
 mod value;
@@ -15,6 +16,7 @@ pub use cursor::{Cursor, CursorError, Epoch, Version};
 pub use digest::{DigestError, Sha256Digest};
 pub use entity::{DeleteReason, EntityKey, KeyError, Kind};
 pub use line::{Change, End, Line, LineError, Operation};
+pub use numbers::NumberForms;
 pub use problem::{Problem, ProblemCode};
 pub use tree::{BUCKETS, Tree, bucket_hash, bucket_of, catalogue_digest, leaf_hash};
 pub use value::{

@@ -18,8 +18,8 @@ CREATE TABLE cdr (
   duration INTEGER, billsec INTEGER, disposition TEXT, amaflags TEXT, accountcode TEXT, peeraccount TEXT,
   uniqueid TEXT, linkedid TEXT, sequence INTEGER, userfield TEXT,
   -- Ours, set by the dialplan.
-  call_id TEXT,    -- the uuid of the call
-  caller TEXT,
+  call_id TEXT,    -- the uuid of the call; none for a try to call back that failed
+  caller TEXT NOT NULL DEFAULT '',
   dialled TEXT,    -- what was dialled, before any Goto
   direction TEXT,  -- in, callback
   plan TEXT,       -- premium, standard
@@ -33,7 +33,7 @@ CREATE TABLE event (
   at INTEGER NOT NULL DEFAULT (CAST(strftime('%s', 'now') AS INTEGER)),
   call_id TEXT NOT NULL,
   caller TEXT NOT NULL,
-  -- menu, played (with program_id, from_ms, to_ms), code, bookmark, language, recording, callback_*, sms_*, budget_refused, fault
+  -- menu, played (with program_id, from_ms, to_ms), code, missing, bookmark, language, recording, callback_*, sms_*, budget_refused, fault
   kind TEXT NOT NULL CHECK (kind <> ''),
   language TEXT NOT NULL DEFAULT '',
   category_id INTEGER,
@@ -92,7 +92,8 @@ CREATE TABLE callback (
   program_id INTEGER,
   state TEXT NOT NULL CHECK (state IN ('pending', 'answered', 'ended', 'failed')),
   asked_at INTEGER NOT NULL DEFAULT (CAST(strftime('%s', 'now') AS INTEGER)),
-  settled_at INTEGER,
+  tries INTEGER NOT NULL DEFAULT 0,  -- that failed
+  settled_at INTEGER,                -- when it was answered, and then when it ended
   seconds INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX callback_by_number ON callback (number, asked_at);

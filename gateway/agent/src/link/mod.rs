@@ -10,7 +10,7 @@ mod rate;
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
-use audiospread_protocol::{Cursor, Sha256Digest};
+use audiospread_protocol::{Cursor, Line, Sha256Digest};
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, DATE, HeaderMap, HeaderValue, IF_RANGE, RANGE};
 use reqwest::{Client, RequestBuilder, Response, Url};
 use secrecy::ExposeSecret;
@@ -23,6 +23,9 @@ use crate::{Amount, Config, ConfigError};
 
 /// A clock that differs by more makes times of recordings wrong, and certificates invalid.
 const TOLERATED_SKEW: Duration = Duration::from_secs(300);
+
+/// Heartbeats and end lines are shorter.
+const MAX_QUIET_LINE: usize = 4096;
 
 /// The gateway, as this phone server reaches it.
 #[derive(Debug)]
@@ -108,6 +111,40 @@ impl Link {
         let response = self.send(self.client.get(url.clone()).headers(headers)).await?;
         self.compare_clocks(response.headers());
         answer::judge(response, accept, self.idle).await
+    }
+
+    /// Waits at an address that answers when something changed; says whether it did. Heartbeats keep it up, silence ends it.
+    pub(crate) async fn follow(&self, url: &Url, accept: &str) -> Result<bool, LinkError> {
+        let mut headers = HeaderMap::new();
+        headers.insert(AUTHORIZATION, self.authorization.clone());
+        headers.insert(ACCEPT, HeaderValue::from_str(accept).unwrap_or(HeaderValue::from_static("*/*")));
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        let response = self.send(self.client.get(url.clone()).headers(headers)).await?;
+        let mut response = answer::judge(response, accept, self.idle).await?;
+        let mut line = Vec::new();
+        loop {
+            let piece = match tokio::time::timeout(self.idle, response.chunk()).await {
+                Ok(Ok(Some(piece))) => piece,
+                Ok(Ok(None)) => return Err(LinkError::Broken("the feed ends in the middle".to_owned())),
+                Ok(Err(error)) => return Err(LinkError::Broken(error::chain(&error))),
+                Err(_) => return Err(LinkError::Silent(self.idle.as_secs())),
+            };
+            for byte in piece {
+                if byte != b'\n' {
+                    line.push(byte);
+                    // A longer line is a change, whatever is in it.
+                    if line.len() > MAX_QUIET_LINE {
+                        return Ok(true);
+                    }
+                    continue;
+                }
+                match Line::read(&line).map_err(|error| LinkError::Broken(error.to_string()))? {
+                    Line::Heartbeat(_) => line.clear(),
+                    Line::Change(_) => return Ok(true),
+                    Line::End(end) => return Ok(end.changes > 0),
+                }
+            }
+        }
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Response, LinkError> {

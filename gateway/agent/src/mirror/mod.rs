@@ -4,7 +4,9 @@
 //! digest agrees. Then each entity whose audio is complete is promoted to what callers get, in small transactions. The file is committed to
 //! in place and never swapped, since readers keep it open for weeks. Nothing here knows the network or where audio is kept.
 
+mod hearing;
 mod incoming;
+mod messages;
 mod open;
 mod position;
 mod reading;
@@ -16,11 +18,13 @@ mod tables;
 mod tests;
 
 use camino::Utf8PathBuf;
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::Connection;
 
+pub(crate) use self::hearing::Hearing;
 pub(crate) use self::incoming::{Applied, IncomingError, Removal, Request};
 pub(crate) use self::position::{Position, Repair};
 pub(crate) use self::tables::sounds_of;
+use crate::database;
 use crate::shared::SharedError;
 
 /// The mirror's database.
@@ -65,7 +69,7 @@ impl MirrorError {
     /// Whether the disk is full.
     pub(crate) fn is_disk_full(&self) -> bool {
         match self {
-            Self::Database(error) => error.sqlite_error_code() == Some(ErrorCode::DiskFull),
+            Self::Database(error) => database::is_disk_full(error),
             Self::Shared(error) => error.is_disk_full(),
             _ => false,
         }

@@ -102,14 +102,6 @@ impl Mirror {
         set(&transaction, "failure", why)?;
         Ok(transaction.commit()?)
     }
-
-    /// Notes where the audio is, for those who read the views.
-    pub(crate) fn note_audio_dir(&mut self, path: &str) -> Result<(), MirrorError> {
-        if get(&self.connection, "audio_dir")?.as_deref() == Some(path) {
-            return Ok(());
-        }
-        set(&self.connection, "audio_dir", path)
-    }
 }
 
 /// Where the mirror will stand when the transaction commits.
@@ -132,14 +124,14 @@ pub(super) fn count_content_change(transaction: &Connection) -> Result<(), Mirro
     Ok(())
 }
 
-fn get(connection: &Connection, name: &str) -> Result<Option<String>, MirrorError> {
+pub(super) fn get(connection: &Connection, name: &str) -> Result<Option<String>, MirrorError> {
     Ok(connection
         .prepare_cached("SELECT value FROM meta WHERE name = ?1")?
         .query_row([name], |row| row.get(0))
         .optional()?)
 }
 
-fn set(connection: &Connection, name: &str, value: &str) -> Result<(), MirrorError> {
+pub(super) fn set(connection: &Connection, name: &str, value: &str) -> Result<(), MirrorError> {
     connection
         .prepare_cached(
             "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",

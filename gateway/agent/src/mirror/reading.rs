@@ -1,8 +1,9 @@
 //! Reading the mirror as one state, while it may be written: for `verify`, `status`, `menu` and `prune`.
 
-use audiospread_protocol::{AudioRef, EntityKey, Kind, Sha256Digest};
+use audiospread_protocol::{EntityKey, Kind, Sha256Digest};
 use rusqlite::{Connection, Transaction};
 
+use super::hearing::Hear;
 use super::incoming::{digest_at, stored_key};
 use super::shown::ShownCheck;
 use super::{Mirror, MirrorError};
@@ -97,7 +98,7 @@ impl State<'_> {
     }
 
     /// Derives what callers get once more and compares.
-    pub(crate) fn check_shown(&self, is_there: &dyn Fn(&AudioRef) -> bool) -> Result<ShownCheck, MirrorError> {
-        ShownCheck::of(&self.transaction, is_there)
+    pub(crate) fn check_shown(&self, hear: Hear<'_>) -> Result<ShownCheck, MirrorError> {
+        ShownCheck::of(&self.transaction, hear)
     }
 }

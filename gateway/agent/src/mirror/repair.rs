@@ -3,9 +3,10 @@
 //! What only the gateway can bring is marked so that the next pull brings it: a wrong value makes the digests differ, which ends in a
 //! snapshot, and what lacks a sound waits for it.
 
-use audiospread_protocol::{AudioRef, EntityKey, Sha256Digest, leaf_hash};
+use audiospread_protocol::{EntityKey, Sha256Digest, leaf_hash};
 use rusqlite::{Transaction, TransactionBehavior, params};
 
+use super::hearing::{Hear, Hearing};
 use super::incoming::{digest_at, stored_key};
 use super::position::count_content_change;
 use super::tables::{DERIVED, Understood, sounds_of};
@@ -13,17 +14,18 @@ use super::{Mirror, MirrorError};
 
 impl Mirror {
     /// Repairs in one transaction, and returns how many entities wait for a pull now.
-    pub(crate) fn repair_all(&mut self, is_there: &dyn Fn(&AudioRef) -> bool) -> Result<u64, MirrorError> {
+    pub(crate) fn repair_all(&mut self, hear: Hear<'_>) -> Result<u64, MirrorError> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         note_real_leaves(&transaction)?;
-        derive_again(&transaction)?;
+        derive_again(&transaction, hear)?;
         transaction.execute(
             "UPDATE entity SET is_shown = EXISTS (
                SELECT 1 FROM shown s WHERE s.kind = entity.kind AND s.id = entity.id AND s.leaf = entity.leaf)",
             [],
         )?;
         for (key, value, _) in rows(&transaction, "entity")? {
-            if sounds_of(&key, &value).is_some_and(|sounds| !sounds.iter().all(is_there)) {
+            if sounds_of(&key, &value).is_some_and(|sounds| sounds.iter().any(|audio| hear(audio) == Hearing::Missing))
+            {
                 transaction
                     .prepare_cached("UPDATE entity SET is_shown = 0 WHERE kind = ?1 AND id = ?2")?
                     .execute([key.kind().as_str(), key.id()])?;
@@ -52,7 +54,7 @@ fn note_real_leaves(transaction: &Transaction<'_>) -> Result<(), MirrorError> {
 }
 
 /// Empties all that is derived from what callers get, and derives it again; what callers should not get goes.
-fn derive_again(transaction: &Transaction<'_>) -> Result<(), MirrorError> {
+fn derive_again(transaction: &Transaction<'_>, hear: Hear<'_>) -> Result<(), MirrorError> {
     transaction.execute(
         "DELETE FROM shown WHERE NOT EXISTS (SELECT 1 FROM entity e WHERE e.kind = shown.kind AND e.id = shown.id)",
         [],
@@ -62,7 +64,10 @@ fn derive_again(transaction: &Transaction<'_>) -> Result<(), MirrorError> {
     }
     for (key, value, leaf) in rows(transaction, "shown")? {
         match Understood::read(&key, &value) {
-            Ok(understood) if leaf == leaf_hash(&key, value.as_bytes()) => understood.write(transaction)?,
+            Ok(mut understood) if leaf == leaf_hash(&key, value.as_bytes()) => {
+                understood.leave_out(hear);
+                understood.write(transaction)?;
+            }
             _ => {
                 transaction
                     .prepare_cached("DELETE FROM shown WHERE kind = ?1 AND id = ?2")?

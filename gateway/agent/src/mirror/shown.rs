@@ -4,7 +4,9 @@ use audiospread_protocol::{AudioRef, EntityKey, leaf_hash};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
+use super::hearing::{Hear, Hearing};
 use super::incoming::{digest_at, stored_key};
+use super::open;
 use super::position::count_content_change;
 use super::tables::{DERIVED, Understood, erase};
 use super::{Mirror, MirrorError};
@@ -18,6 +20,8 @@ pub(crate) struct Promotion {
     pub(crate) waiting: Vec<(EntityKey, Vec<AudioRef>)>,
     /// Those whose value this program does not understand, and why.
     pub(crate) not_understood: Vec<(EntityKey, String)>,
+    /// Those that cannot be shown since a sound that they need cannot be decoded.
+    pub(crate) undecodable: Vec<(EntityKey, AudioRef)>,
 }
 
 impl Mirror {
@@ -40,22 +44,28 @@ impl Mirror {
         Ok(count.unsigned_abs())
     }
 
+    /// How many entities callers get.
+    pub(crate) fn shown_count(&self) -> Result<u64, MirrorError> {
+        let count: i64 = self.connection.query_row("SELECT count(*) FROM shown", [], |row| row.get(0))?;
+        Ok(count.unsigned_abs())
+    }
+
     /// Shows the last states of `keys`, as far as all their sounds are there. One transaction.
-    pub(crate) fn promote(
-        &mut self,
-        keys: &[EntityKey],
-        is_there: &dyn Fn(&AudioRef) -> bool,
-    ) -> Result<Promotion, MirrorError> {
+    pub(crate) fn promote(&mut self, keys: &[EntityKey], hear: Hear<'_>) -> Result<Promotion, MirrorError> {
         let mut promotion = Promotion::default();
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for key in keys {
             let Some(value) = waiting_value(&transaction, key)? else { continue };
             match Understood::read(key, &value) {
                 Err(why) => promotion.not_understood.push((key.clone(), why)),
-                Ok(understood) => {
-                    let missing: Vec<AudioRef> =
-                        understood.sounds().into_iter().filter(|audio| !is_there(audio)).cloned().collect();
-                    if missing.is_empty() {
+                Ok(mut understood) => {
+                    understood.leave_out(hear);
+                    let of = |hearing| understood.sounds().into_iter().filter(move |audio| hear(audio) == hearing);
+                    let missing: Vec<AudioRef> = of(Hearing::Missing).cloned().collect();
+                    let never = of(Hearing::Never).next().cloned();
+                    if let Some(audio) = never {
+                        promotion.undecodable.push((key.clone(), audio));
+                    } else if missing.is_empty() {
                         show(&transaction, key, &value, &understood)?;
                         promotion.shown += 1;
                     } else {
@@ -120,11 +130,9 @@ pub(crate) struct ShownCheck {
 
 impl ShownCheck {
     /// Derives what callers get once more, from `entity` and from what is in the store, and compares.
-    pub(crate) fn of(connection: &Connection, is_there: &dyn Fn(&AudioRef) -> bool) -> Result<Self, MirrorError> {
+    pub(crate) fn of(connection: &Connection, hear: Hear<'_>) -> Result<Self, MirrorError> {
         let mut check = Self::default();
-        // A private database that SQLite keeps in memory while it is small and removes when it is closed.
-        let fresh = Connection::open("")?;
-        fresh.execute_batch(include_str!("../../schema/0001.sql"))?;
+        let fresh = open::empty()?;
         fresh.execute_batch("BEGIN")?;
         let mut statement = connection.prepare(
             "SELECT s.kind, s.id, s.leaf, s.value, e.leaf, e.is_shown
@@ -147,15 +155,16 @@ impl ShownCheck {
             }
             match Understood::read(&key, &value) {
                 Err(why) => check.faults.push(format!("{key}: shown, and not understood: {why}")),
-                Ok(understood) => {
-                    if !understood.sounds().into_iter().all(is_there) {
+                Ok(mut understood) => {
+                    understood.leave_out(hear);
+                    if !understood.is_ready(hear) {
                         check.faults.push(format!("{key}: shown, and a sound of it is not in the store"));
                     }
                     understood.write(&fresh)?;
                 }
             }
         }
-        check.look_for_the_forgotten(connection, is_there)?;
+        check.look_for_the_forgotten(connection, hear)?;
         for (table, order) in DERIVED {
             if let Some(fault) = first_difference(connection, &fresh, table, order)? {
                 check.faults.push(fault);
@@ -165,11 +174,7 @@ impl ShownCheck {
     }
 
     /// Entities that callers could get and do not.
-    fn look_for_the_forgotten(
-        &mut self,
-        connection: &Connection,
-        is_there: &dyn Fn(&AudioRef) -> bool,
-    ) -> Result<(), MirrorError> {
+    fn look_for_the_forgotten(&mut self, connection: &Connection, hear: Hear<'_>) -> Result<(), MirrorError> {
         let mut statement = connection.prepare(
             "SELECT e.kind, e.id, e.value, e.is_shown,
                EXISTS (SELECT 1 FROM shown s WHERE s.kind = e.kind AND s.id = e.id)
@@ -181,11 +186,12 @@ impl ShownCheck {
             let key = stored_key(&row.get::<_, String>(0)?, &row.get::<_, String>(1)?)?;
             if row.get(3)? {
                 self.faults.push(format!("{key}: noted as shown, and is not"));
-            } else if let Ok(understood) = Understood::read(&key, &row.get::<_, String>(2)?)
-                && understood.sounds().into_iter().all(is_there)
-            {
-                self.faults
-                    .push(format!("{key}: its audio is complete, and its last state is not shown (pull shows it)"));
+            } else if let Ok(mut understood) = Understood::read(&key, &row.get::<_, String>(2)?) {
+                understood.leave_out(hear);
+                if understood.is_ready(hear) {
+                    self.faults
+                        .push(format!("{key}: its audio is complete, and its last state is not shown (pull shows it)"));
+                }
             }
         }
         Ok(())

@@ -4,6 +4,7 @@ use audiospread_protocol::{AudioRef, Category, EntityKey, Kind, Program, Prompt,
 use rusqlite::{Connection, params};
 
 use super::MirrorError;
+use super::hearing::{Hear, Hearing};
 use crate::store::stem;
 
 /// A value of which this program knows what it means.
@@ -54,6 +55,27 @@ impl Understood {
                 .collect(),
             Self::Program(_, program) => program.audio.title.iter().chain([&program.audio.body]).collect(),
         }
+    }
+
+    /// Forgets the sounds that nobody can hear and without which it makes sense: all but a program's body and a prompt.
+    pub(super) fn leave_out(&mut self, hear: Hear<'_>) {
+        let forget = |sound: &mut Option<AudioRef>| {
+            sound.take_if(|audio| hear(audio) == Hearing::Never);
+        };
+        match self {
+            Self::Settings(_) | Self::Subscriber(..) | Self::Prompt(_) => {}
+            Self::Category(_, category) => {
+                for sounds in category.audio.values_mut() {
+                    [&mut sounds.title, &mut sounds.header, &mut sounds.footer].into_iter().for_each(forget);
+                }
+            }
+            Self::Program(_, program) => forget(&mut program.audio.title),
+        }
+    }
+
+    /// Whether callers could get it with all its sounds.
+    pub(super) fn is_ready(&self, hear: Hear<'_>) -> bool {
+        self.sounds().into_iter().all(|audio| hear(audio) == Hearing::Ready)
     }
 
     /// Writes its rows, in place of those that it had.

@@ -6,16 +6,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use audiospread_protocol::{AudioRef, EntityKey, Sha256Digest};
 use futures_util::{FutureExt, StreamExt};
+use tokio::sync::Semaphore;
 
 use super::feed::{delays, pause, room, wait_for};
 use super::{Fault, PullError, Session};
 use crate::link::{Course, DownloadError, Link, LinkError, Part};
+use crate::mirror::Hearing;
 use crate::shared::{DataDir, SharedError};
 use crate::store::{Packs, Store};
-use crate::{Amount, Event, Observer, Origin, Stop, StoreError};
+use crate::workshop::{MakeError, Workshop};
+use crate::{Amount, Event, Observer, Origin, PhoneSound, Stop, StoreError};
 
 /// Entities that are shown in one transaction.
 const BATCH: usize = 256;
+
+/// Sounds that are being made, or wait for it, beside the downloads.
+const MAKING_AHEAD: usize = 16;
 
 /// How often a broken link is tried again without a byte having come in between.
 const TRIES: usize = 4;
@@ -24,7 +30,6 @@ const TRIES: usize = 4;
 #[derive(Default)]
 struct Wanted {
     sounds: Vec<AudioRef>,
-    bytes: u64,
     /// The entities that wait for a sound.
     for_whom: HashMap<Sha256Digest, Vec<EntityKey>>,
     /// How many sounds an entity waits for.
@@ -41,7 +46,6 @@ impl Wanted {
             let waiting = self.for_whom.entry(sound.sha256).or_default();
             waiting.push(key.clone());
             if waiting.len() == 1 {
-                self.bytes += sound.size;
                 self.sounds.push(sound);
             }
         }
@@ -83,8 +87,8 @@ impl Session<'_> {
             if self.stop.is_wished() {
                 return Err(PullError::Stopped);
             }
-            let store = &self.store;
-            let promotion = self.mirror.promote(batch, &|audio| store.has(audio))?;
+            let (store, undecodable) = (&self.store, &self.undecodable);
+            let promotion = self.mirror.promote(batch, &|audio| hearing(store, undecodable, audio))?;
             left -= promotion.shown;
             self.report.shown += promotion.shown;
             if promotion.shown > 0 {
@@ -101,12 +105,18 @@ impl Session<'_> {
     }
 
     async fn bring_wanted(&mut self, wanted: &mut Wanted) -> Result<Vec<Sha256Digest>, PullError> {
-        (self.tell)(Event::Audio { files: wanted.sounds.len() as u64, bytes: wanted.bytes });
-        if let Err(error) = self.check_room(wanted.bytes) {
+        let sounds = std::mem::take(&mut wanted.sounds);
+        let missing = || sounds.iter().filter(|audio| !self.store.has(audio));
+        let (files, bytes) = (missing().count() as u64, missing().map(|audio| audio.size).sum());
+        if files > 0 {
+            (self.tell)(Event::Audio { files, bytes });
+        }
+        (self.tell)(Event::Making { files: sounds.len() as u64 });
+        let played: u64 = sounds.iter().map(|audio| self.config.sound_format.size_of(audio.duration_ms)).sum();
+        if let Err(error) = self.check_room(bytes + played) {
             self.warn(format!("not all sounds will fit: {error}"));
         }
         let packs = self.look_at_packs()?;
-        let sounds = std::mem::take(&mut wanted.sounds);
         let mut unserved = Vec::new();
         let fetcher = Fetcher {
             link: &self.link,
@@ -114,21 +124,30 @@ impl Session<'_> {
             directory: &self.directory,
             keep_free: self.config.keep_free,
             packs: &packs,
+            workshop: &self.workshop,
+            fetching: Semaphore::new(self.config.downloads),
             stop: self.stop,
             tell: self.tell,
         };
         let mut arriving = futures_util::stream::iter(&sounds)
-            .map(|audio| fetcher.bring(audio).map(move |outcome| (audio, outcome)))
-            .buffer_unordered(self.config.downloads);
+            .map(|audio| fetcher.prepare(audio).map(move |outcome| (audio, outcome)))
+            .buffer_unordered(self.config.downloads + MAKING_AHEAD);
         while let Some((audio, outcome)) = arriving.next().await {
             match outcome {
-                Ok(from) => {
-                    (self.tell)(Event::Stored { sha256: audio.sha256, size: audio.size, from });
-                    self.report.stored += 1;
-                    self.report.stored_bytes += audio.size;
+                Ok(prepared) => {
+                    if prepared.is_new {
+                        self.report.stored += 1;
+                        self.report.stored_bytes += audio.size;
+                    }
+                    if let Some(why) = prepared.undecodable {
+                        self.mirror.note_undecodable(audio.sha256, &why)?;
+                        self.undecodable.insert(audio.sha256);
+                        (self.tell)(Event::Undecodable { sha256: audio.sha256, message: why });
+                    }
                     let mut shown = 0;
+                    let (store, undecodable) = (&self.store, &self.undecodable);
                     for batch in wanted.completed_by(audio.sha256).chunks(BATCH) {
-                        shown += self.mirror.promote(batch, &|audio| self.store.has(audio))?.shown;
+                        shown += self.mirror.promote(batch, &|audio| hearing(store, undecodable, audio))?.shown;
                     }
                     self.report.shown += shown;
                     if shown > 0 {
@@ -145,6 +164,7 @@ impl Session<'_> {
                     self.report.faults.push(Fault { message, is_passing: false });
                 }
                 Err(PullError::Stopped) => return Err(PullError::Stopped),
+                Err(PullError::NotMade(why)) => self.report.faults.push(Fault { message: why, is_passing: true }),
                 // Nothing more will come, but what came is shown, and the report says what waits.
                 Err(error)
                     if error.is_passing() || matches!(error, PullError::DiskFull { .. } | PullError::NoRoom { .. }) =>
@@ -158,7 +178,7 @@ impl Session<'_> {
         Ok(unserved)
     }
 
-    fn look_at_packs(&mut self) -> Result<Packs, PullError> {
+    pub(super) fn look_at_packs(&mut self) -> Result<Packs, PullError> {
         let Some(directory) = &self.config.packs_dir else { return Ok(Packs::default()) };
         let memory = self.mirror.pack_memory()?;
         let (packs, now) = match Packs::look(directory, &memory) {
@@ -176,6 +196,23 @@ impl Session<'_> {
     }
 }
 
+/// What callers would get of a sound.
+pub(crate) fn hearing(store: &Store, undecodable: &HashSet<Sha256Digest>, audio: &AudioRef) -> Hearing {
+    match store.has(audio) {
+        true if undecodable.contains(&audio.sha256) => Hearing::Never,
+        true if store.is_playable(audio.sha256) => Hearing::Ready,
+        _ => Hearing::Missing,
+    }
+}
+
+/// A sound that is in the store, and ready for the phone unless it cannot be.
+struct Prepared {
+    /// Whether it came now.
+    is_new: bool,
+    /// Why it cannot be decoded.
+    undecodable: Option<String>,
+}
+
 /// Brings single sounds, several at once.
 struct Fetcher<'a> {
     link: &'a Link,
@@ -183,11 +220,37 @@ struct Fetcher<'a> {
     directory: &'a DataDir,
     keep_free: Amount,
     packs: &'a Packs,
+    workshop: &'a Workshop,
+    /// Sounds that are being made hold up no download, and the other way round.
+    fetching: Semaphore,
     stop: &'a Stop,
     tell: Observer<'a>,
 }
 
 impl Fetcher<'_> {
+    /// Brings a sound into the store, and makes it for the phone.
+    async fn prepare(&self, audio: &AudioRef) -> Result<Prepared, PullError> {
+        let is_new = !self.store.has(audio);
+        if is_new {
+            // Nobody closes it.
+            let _turn = self.fetching.acquire().await;
+            let from = self.bring(audio).await?;
+            (self.tell)(Event::Stored { sha256: audio.sha256, size: audio.size, from });
+        }
+        let mut undecodable = None;
+        if !self.store.is_playable(audio.sha256) {
+            let path = self.store.path(audio);
+            match self.workshop.make(self.store, self.directory, &path, audio.sha256, self.stop).await {
+                Ok(PhoneSound { duration_ms, gain_db }) => {
+                    (self.tell)(Event::Made { sha256: audio.sha256, duration_ms, gain_db });
+                }
+                Err(MakeError::Undecodable(why)) => undecodable = Some(why),
+                Err(error) => return Err(PullError::of_workshop(error, self.directory)),
+            }
+        }
+        Ok(Prepared { is_new, undecodable })
+    }
+
     /// Brings a sound into the store: from a pack, else from the gateway.
     async fn bring(&self, audio: &AudioRef) -> Result<Origin, PullError> {
         let part = Part::new(self.store.incoming_dir().join(format!("{}.part", audio.sha256)));

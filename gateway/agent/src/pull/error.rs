@@ -6,10 +6,12 @@ use audiospread_protocol::{Sha256Digest, Version};
 use camino::Utf8PathBuf;
 use jiff::Timestamp;
 
+use crate::calls::CallsError;
 use crate::link::{DownloadError, LinkError, LinkOpenError};
 use crate::lock::LockError;
 use crate::mirror::MirrorError;
-use crate::shared::SharedError;
+use crate::shared::{DataDir, SharedError};
+use crate::workshop::MakeError;
 use crate::{Amount, StoreError};
 
 /// Why a pull did not come to its end; each message says what to do.
@@ -100,12 +102,28 @@ pub enum PullError {
         /// How many.
         not_understood: u64,
     },
+    /// What happens on the phone cannot be written down.
+    #[error(transparent)]
+    Calls(#[from] CallsError),
+    /// A phone sound was not made, for a reason that lies in this host.
+    #[error("{0}")]
+    NotMade(String),
     /// A signal.
     #[error("stopped; what came is kept, and the next pull goes on from there")]
     Stopped,
 }
 
 impl PullError {
+    /// What it means that a phone sound was not made.
+    pub(crate) fn of_workshop(error: MakeError, directory: &DataDir) -> Self {
+        match error {
+            MakeError::NoRoom => Self::DiskFull { path: directory.path().to_owned() },
+            MakeError::Shared(error) => error.into(),
+            MakeError::Stopped => Self::Stopped,
+            MakeError::Undecodable(why) | MakeError::Failed(why) => Self::NotMade(why),
+        }
+    }
+
     /// Whether the same command may do later, without anybody's help.
     pub const fn is_passing(&self) -> bool {
         match self {

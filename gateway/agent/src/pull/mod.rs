@@ -4,19 +4,25 @@
 //! the mirror; only the checking of sounds runs on others. So it wants a runtime's `block_on`, and not to be spawned.
 
 mod audio;
+mod conversion;
 mod error;
 mod feed;
 
-use audiospread_protocol::Version;
+use std::collections::HashSet;
+
+use audiospread_protocol::{Sha256Digest, Version};
 use jiff::Timestamp;
 use serde::Serialize;
 
+pub(crate) use self::audio::hearing;
 pub use self::error::PullError;
+use crate::calls::Calls;
 use crate::link::Link;
 use crate::lock::Lock;
 use crate::mirror::Mirror;
 use crate::shared::DataDir;
 use crate::store::Store;
+use crate::workshop::{DECODER, Workshop};
 use crate::{Amount, Config, Event, Observer, Stop, prune};
 
 /// A sound that is published and not served sends the pull back to the feed, as often as this.
@@ -50,6 +56,8 @@ pub struct PullReport {
     pub shown: u64,
     /// Entities whose last state callers do not get yet.
     pub waiting: u64,
+    /// Sounds that came whole and cannot be decoded.
+    pub undecodable: u64,
     /// Why they do not, where the reason is other than that they are not understood.
     pub faults: Vec<Fault>,
 }
@@ -71,6 +79,9 @@ struct Session<'a> {
     directory: DataDir,
     store: Store,
     mirror: Mirror,
+    workshop: Workshop,
+    /// Sounds that are here and cannot be decoded.
+    undecodable: HashSet<Sha256Digest>,
     stop: &'a Stop,
     tell: Observer<'a>,
     report: PullReport,
@@ -90,10 +101,16 @@ pub async fn pull(
     let directory = DataDir::prepare(&config.data_dir, config.group.as_deref())?;
     let _lock = Lock::take(&directory)?;
     let store = Store::prepare(&directory)?;
+    // What the menus write into is there before the first call, whatever the link does.
+    let calls = Calls::open(&directory)?;
     let mut mirror = Mirror::open(&directory)?;
-    mirror.note_audio_dir(store.audio_dir().as_str())?;
+    mirror.use_decoder(DECODER)?;
+    let undecodable = mirror.undecodable()?.into_iter().map(|sound| sound.sha256).collect();
+    let workshop = Workshop::new(config.sound_format, config.keep_free);
+    let report = PullReport::default();
     let mut session =
-        Session { config, options, link, directory, store, mirror, stop, tell, report: PullReport::default() };
+        Session { config, options, link, directory, store, mirror, workshop, undecodable, stop, tell, report };
+    session.look_after_calls(calls);
     let outcome = session.run().await;
     session.note(&outcome);
     outcome.map(|()| session.report)
@@ -101,9 +118,14 @@ pub async fn pull(
 
 impl Session<'_> {
     async fn run(&mut self) -> Result<(), PullError> {
+        self.make_packs_audible().await?;
+        self.announce_sounds_if_nothing_is_shown()?;
         for round in 1..=MAX_ROUNDS {
             self.bring_feed().await?;
-            let unserved = self.bring_audio().await?;
+            let unserved = self.bring_audio().await;
+            // What callers hear by now, they may ask for.
+            self.mirror.derive_messages()?;
+            let unserved = unserved?;
             if unserved.is_empty() || self.stop.is_wished() {
                 break;
             }
@@ -114,13 +136,22 @@ impl Session<'_> {
         if self.stop.is_wished() {
             return Err(PullError::Stopped);
         }
-        if self.report.waiting == 0 && self.report.faults.is_empty() {
+        self.change_format().await?;
+        self.report.undecodable = self.undecodable.len() as u64;
+        if self.report.faults.is_empty() {
             self.store.clear_incoming()?;
         }
         if self.config.prune.after_pull && self.report.faults.is_empty() {
             prune::prune_locked(self.config, &mut self.mirror, &self.store)?;
         }
         Ok(())
+    }
+
+    /// Recordings that an Asterisk which was killed left over. Where it cannot be asked, the next pull does it.
+    fn look_after_calls(&self, mut calls: Calls) {
+        for warning in calls.look_after(&self.config.asterisk.command) {
+            self.warn(warning);
+        }
     }
 
     fn fault(&mut self, is_passing: bool, message: String) {

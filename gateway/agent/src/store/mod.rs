@@ -3,6 +3,7 @@
 //! A file that has its name is whole and was verified: it got it by a rename, after its bytes were checked and on the disk.
 
 mod packs;
+mod phone;
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -13,7 +14,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use sha2::{Digest, Sha256};
 
 pub(crate) use self::packs::{Memory as PackMemory, Packs, Remembered};
-use crate::shared::{DataDir, SharedError, set_mode, sync_directory};
+pub(crate) use self::phone::adopt_at;
+use crate::shared::{DataDir, SharedError};
 
 /// The audio store of a data directory.
 #[derive(Clone, Debug)]
@@ -47,7 +49,7 @@ pub enum StoreError {
     },
 }
 
-/// A sound's place below `audio/`, without extension, as Asterisk wants it.
+/// A sound's place below `audio/` or `phone/`, without extension, as Asterisk wants it.
 pub(crate) fn stem(sha256: Sha256Digest) -> String {
     let hex = sha256.to_hex();
     format!("{}/{}/{hex}", &hex[..2], &hex[2..4])
@@ -68,7 +70,9 @@ impl Store {
     /// The store of a data directory; its directories are made where they are absent.
     pub(crate) fn prepare(directory: &DataDir) -> Result<Self, SharedError> {
         let store = Self::existing(directory);
-        DataDir::create_read_only_directory(&store.audio_dir())?;
+        for directory in [store.audio_dir(), store.phone_dir()] {
+            DataDir::create_read_only_directory(&directory)?;
+        }
         DataDir::create_read_only_directory(&store.incoming_dir())?;
         Ok(store)
     }
@@ -113,20 +117,17 @@ impl Store {
             fs::remove_file(from).map_err(at)?;
             return Err(StoreError::WrongBytes { expected: audio.sha256, found });
         }
-        set_mode(from, 0o640).map_err(at)?;
         File::open(from).and_then(|file| file.sync_all()).map_err(at)?;
-        let to = self.path(audio);
-        let parent = to.parent().unwrap_or(&to);
-        for directory in [parent.parent().unwrap_or(parent), parent] {
-            DataDir::create_read_only_directory(directory)?;
-        }
-        fs::rename(from, &to).map_err(|source| SharedError::at(&to, source))?;
-        Ok(sync_directory(parent)?)
+        Ok(adopt_at(from, &self.path(audio), 2)?)
     }
 
     /// Calls `each` with every file that has a name of the store's.
     pub(crate) fn each_file(&self, each: &mut dyn FnMut(StoredFile)) -> Result<(), SharedError> {
-        for first in entries(&self.audio_dir())? {
+        Self::each_below(&self.audio_dir(), each)
+    }
+
+    fn each_below(directory: &Utf8Path, each: &mut dyn FnMut(StoredFile)) -> Result<(), SharedError> {
+        for first in entries(directory)? {
             for second in entries(&first)? {
                 for path in entries(&second)? {
                     let metadata = match fs::metadata(&path) {

@@ -15,6 +15,8 @@ use crate::shared::SharedError;
 #[derive(Debug, Default)]
 pub(crate) struct Packs {
     files: HashMap<Sha256Digest, Utf8PathBuf>,
+    /// All files, also those that sound the same.
+    names: Vec<(Utf8PathBuf, Sha256Digest)>,
 }
 
 /// What is remembered of a file, so that it is read once and not at each pull.
@@ -50,11 +52,21 @@ impl Packs {
                         None => hash_file(&path)?,
                     };
                     now.insert(path.as_str().to_owned(), Remembered { size, modified_ns, sha256 });
+                    packs.names.push((path.clone(), sha256));
                     packs.files.insert(sha256, path);
                 }
             }
         }
         Ok((packs, now))
+    }
+
+    /// Each sound of the packs: its digest, its file, and its name there (`LANGUAGE/CONTEXT/KEY`).
+    pub(crate) fn names(&self) -> impl Iterator<Item = (Sha256Digest, &Utf8Path, String)> {
+        self.names.iter().filter_map(|(path, sha256)| {
+            let mut parts = path.iter().rev().skip(1);
+            let (context, language) = (parts.next()?, parts.next()?);
+            Some((*sha256, path.as_path(), format!("{language}/{context}/{}", path.file_stem()?)))
+        })
     }
 
     /// The digests of all sounds of the packs.

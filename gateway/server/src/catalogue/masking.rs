@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::numbers::{digit, is_invisible, is_separator};
+use audiospread_protocol::numbers::{digit, is_invisible, is_separator};
 
 /// What stands in a title in a number's place.
 const MASK: &str = "…";

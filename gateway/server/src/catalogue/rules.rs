@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::numbers::NumberForms;
 use crate::config::{Config, Content, Menu, Numbers};
+use audiospread_protocol::NumberForms;
 
 /// What the rules go by, out of `gateway.toml`.
 #[derive(Clone, Debug)]
@@ -32,7 +32,7 @@ impl Rules {
             minimals: content.minimals.clone(),
             contexts: content.contexts.clone(),
             max_depth: content.max_depth,
-            numbers: NumberForms::new(numbers),
+            numbers: NumberForms::new(&numbers.country_code, &numbers.international_prefix, &numbers.national_prefix),
             menu: menu.clone(),
         }
     }

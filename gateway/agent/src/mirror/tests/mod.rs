@@ -109,10 +109,14 @@ fn follow(mirror: &mut Mirror, feed: &Feed) -> Applied {
     }
 }
 
+fn hearing(stored: &dyn Fn(&AudioRef) -> bool) -> impl Fn(&AudioRef) -> Hearing {
+    move |audio| if stored(audio) { Hearing::Ready } else { Hearing::Missing }
+}
+
 fn show_all(mirror: &mut Mirror, stored: &dyn Fn(&AudioRef) -> bool) {
     let waiting = mirror.waiting().unwrap();
     for batch in waiting.chunks(3) {
-        mirror.promote(batch, stored).unwrap();
+        mirror.promote(batch, &hearing(stored)).unwrap();
     }
 }
 
@@ -210,7 +214,7 @@ fn contents(mirror: &Mirror) -> Vec<(String, Vec<Value>)> {
 }
 
 fn faults(mirror: &mut Mirror, stored: &dyn Fn(&AudioRef) -> bool) -> Vec<String> {
-    mirror.state().unwrap().check_shown(stored).unwrap().faults
+    mirror.state().unwrap().check_shown(&hearing(stored)).unwrap().faults
 }
 
 proptest! {
@@ -417,7 +421,7 @@ fn a_value_that_is_not_understood_is_kept_and_waits() {
         ],
     );
     let waiting = mirror.waiting().unwrap();
-    let promotion = mirror.promote(&waiting, &|_| true).unwrap();
+    let promotion = mirror.promote(&waiting, &|_| Hearing::Ready).unwrap();
     assert_eq!((promotion.not_understood.len(), promotion.shown), (3, 0));
     assert_eq!(faults(&mut mirror, &|_| true), Vec::<String>::new());
 }
@@ -442,13 +446,13 @@ fn what_a_foreign_hand_changed_is_found() {
         assert_eq!(faults(&mut mirror, &|_| true), Vec::<String>::new());
         mirror.connection.execute_batch(spoil).unwrap();
         assert_ne!(faults(&mut mirror, &|_| true), Vec::<String>::new(), "{spoil}");
-        mirror.repair_all(&|_| true).unwrap();
+        mirror.repair_all(&|_| Hearing::Ready).unwrap();
         show_all(&mut mirror, &|_| true);
         assert_eq!(faults(&mut mirror, &|_| true), Vec::<String>::new(), "{spoil}");
     }
     let (mut mirror, _) = mirror_of(&place, &entities);
     assert_ne!(faults(&mut mirror, &|_| false), Vec::<String>::new(), "audio that is gone");
-    assert_eq!(mirror.repair_all(&|_| false).unwrap(), 1);
+    assert_eq!(mirror.repair_all(&|_| Hearing::Missing).unwrap(), 1);
     show_all(&mut mirror, &|_| true);
     assert_eq!(faults(&mut mirror, &|_| true), Vec::<String>::new());
 }

@@ -1,11 +1,9 @@
 //! Telephone numbers as people type them, made E.164 by their form.
 //!
-//! By form alone: numbering plans change, and a gateway runs for years. What has none of the four forms (`+`, international prefix,
+//! By form alone, and for both hosts alike: numbering plans change, and a gateway runs for years. What has none of the four forms (`+`, international prefix,
 //! national prefix, bare national number) is no telephone number.
 
-use audiospread_protocol::PhoneNumber;
-
-use crate::config::Numbers;
+use crate::PhoneNumber;
 
 /// How telephone numbers are written in the site's country.
 #[derive(Clone, Debug)]
@@ -16,7 +14,7 @@ pub struct NumberForms {
 }
 
 /// The value of a decimal digit: ASCII, Arabic-Indic (both rows), or full-width.
-pub(super) fn digit(c: char) -> Option<char> {
+pub fn digit(c: char) -> Option<char> {
     let zero = match c {
         '0'..='9' => return Some(c),
         '\u{660}'..='\u{669}' => 0x660,
@@ -28,22 +26,22 @@ pub(super) fn digit(c: char) -> Option<char> {
 }
 
 /// What people put between the digits of a number: white space of all kinds, hyphens, points, brackets, slashes.
-pub(super) fn is_separator(c: char) -> bool {
+pub fn is_separator(c: char) -> bool {
     c.is_whitespace() || matches!(c, '-' | '.' | '(' | ')' | '/' | '\u{2010}'..='\u{2013}')
 }
 
 /// Marks of writing direction and of no width, which come along invisibly when a number is copied from a telephone.
-pub(super) fn is_invisible(c: char) -> bool {
+pub fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 impl NumberForms {
-    /// The forms of a configured country.
-    pub fn new(numbers: &Numbers) -> Self {
+    /// The forms of a country: its code, what is dialled before a country code, and before a national number (the latter may be empty).
+    pub fn new(country_code: &str, international_prefix: &str, national_prefix: &str) -> Self {
         Self {
-            country_code: numbers.country_code.clone(),
-            international_prefix: numbers.international_prefix.clone(),
-            national_prefix: numbers.national_prefix.clone(),
+            country_code: country_code.to_owned(),
+            international_prefix: international_prefix.to_owned(),
+            national_prefix: national_prefix.to_owned(),
         }
     }
 
@@ -65,7 +63,7 @@ impl NumberForms {
 
     /// Whether `typed` reads as a national number only because it lacks a `+`: it begins with the country code, and would be a number with
     /// a `+` in front.
-    pub(super) fn is_doubtful(&self, typed: &str) -> bool {
+    pub fn is_doubtful(&self, typed: &str) -> bool {
         dialled(typed).is_some_and(|dialled| {
             !self.is_international(&dialled)
                 && dialled.starts_with(&self.country_code)
@@ -100,17 +98,13 @@ mod tests {
     use super::*;
 
     fn forms(country: &str, international: &str, national: &str) -> NumberForms {
-        NumberForms::new(&Numbers {
-            country_code: country.into(),
-            international_prefix: international.into(),
-            national_prefix: national.into(),
-        })
+        NumberForms::new(country, international, national)
     }
 
     /// The vectors are data, so that the phone's side can go by them as well.
     #[test]
     fn numbers_are_read_as_the_table_of_vectors_says() {
-        let table = include_str!("../../../../tests/fixtures/phone-numbers.tsv");
+        let table = include_str!("../../../tests/fixtures/phone-numbers.tsv");
         let mut rows = 0;
         for line in table.lines().filter(|line| !line.starts_with('#')) {
             let columns: Vec<&str> = line.split('\t').collect();

@@ -1,0 +1,144 @@
+//! What happened on the phone: `calls.db`, written by the dialplan, read by the agent. What stands in it is written in the crate's `README.md`.
+//!
+//! Of its rows the agent changes the state of recordings that nobody will finish any more, those of text messages that it sent, and what
+//! foreign menus handed over by file; everything else is the dialplan's.
+
+mod handover;
+mod leftovers;
+mod messages;
+mod wave;
+
+use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
+use jiff::Timestamp;
+use rusqlite::Connection;
+use serde::Serialize;
+
+pub(crate) use self::leftovers::Running;
+pub(crate) use self::messages::Outgoing;
+use crate::database::{self, Migrations, OpenError};
+use crate::shared::{DataDir, SharedError};
+
+const MIGRATIONS: Migrations =
+    &[include_str!("../../schema/calls/0001.sql"), include_str!("../../schema/calls/0002.sql")];
+
+/// The database of what happens on the phone.
+#[derive(Debug)]
+pub(crate) struct Calls {
+    connection: Connection,
+    /// Where recordings lie.
+    recordings: Utf8PathBuf,
+}
+
+/// Why it cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum CallsError {
+    /// SQLite says no.
+    #[error("calls.db cannot be used: {0}")]
+    Database(#[from] rusqlite::Error),
+    /// A file of it cannot be made or read.
+    #[error(transparent)]
+    Shared(#[from] SharedError),
+    /// It cannot be opened.
+    #[error("calls.db cannot be opened: {0}")]
+    Open(String),
+}
+
+impl From<OpenError> for CallsError {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Database(error) => Self::Database(error),
+            OpenError::Shared(error) => Self::Shared(error),
+            OpenError::Newer { .. } => Self::Open(format!("{error}: install the newer program again")),
+            OpenError::Absent(_) => Self::Open(format!("{error}: `audiospread pull` and `audiospread run` make it")),
+        }
+    }
+}
+
+/// What waits in it, and what went wrong.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct CallsStatus {
+    /// Recordings that are being made now.
+    pub recording: u64,
+    /// Recordings that are done and wait to be sent.
+    pub recordings_done: u64,
+    /// Call records.
+    pub call_records: u64,
+    /// Calls back that wait.
+    pub callbacks_pending: u64,
+    /// Text messages that wait to be sent.
+    pub messages_pending: u64,
+    /// Text messages that could not be sent.
+    pub messages_failed: u64,
+    /// Faults that the dialplan noted.
+    pub faults: u64,
+    /// The last of them.
+    pub last_fault: Option<String>,
+}
+
+impl Calls {
+    /// Makes it where it is absent, with the directory for recordings beside it.
+    pub(crate) fn open(directory: &DataDir) -> Result<Self, CallsError> {
+        let recordings = directory.path().join("recordings");
+        DataDir::create_shared_directory(&recordings)?;
+        Ok(Self { connection: database::open(&Self::path_in(directory), MIGRATIONS)?, recordings })
+    }
+
+    /// Opens it for reading.
+    pub(crate) fn open_to_read(directory: &DataDir) -> Result<Self, CallsError> {
+        let recordings = directory.path().join("recordings");
+        Ok(Self { connection: database::open_to_read(&Self::path_in(directory), MIGRATIONS)?, recordings })
+    }
+
+    pub(crate) fn path_in(directory: &DataDir) -> Utf8PathBuf {
+        directory.path().join("calls.db")
+    }
+
+    /// What waits, and what went wrong.
+    pub(crate) fn status(&self) -> Result<CallsStatus, CallsError> {
+        let count = |query: &str| -> Result<u64, CallsError> {
+            let count: i64 = self.connection.query_row(query, [], |row| row.get(0))?;
+            Ok(count.unsigned_abs())
+        };
+        Ok(CallsStatus {
+            recording: count("SELECT count(*) FROM recordings WHERE state = 'recording'")?,
+            recordings_done: count("SELECT count(*) FROM recordings WHERE state = 'done'")?,
+            call_records: count("SELECT count(*) FROM cdr")?,
+            callbacks_pending: count("SELECT count(*) FROM callback WHERE state = 'pending'")?,
+            messages_pending: count("SELECT count(*) FROM sms_out WHERE state = 'pending'")?,
+            messages_failed: count("SELECT count(*) FROM sms_out WHERE state = 'failed'")?,
+            faults: count("SELECT count(*) FROM event WHERE kind = 'fault'")?,
+            last_fault: self.connection.query_row(
+                "SELECT max(id), detail FROM event WHERE kind = 'fault'",
+                [],
+                |row| row.get(1),
+            )?,
+        })
+    }
+
+    /// What the agent does for the dialplan, again and again: takes what foreign menus handed over, and offers what is left over of recordings.
+    /// Says what a person should know.
+    pub(crate) fn look_after(&mut self, asterisk: &[String]) -> Vec<String> {
+        let mut warnings = self.take_handed_over().unwrap_or_else(|error| vec![error.to_string()]);
+        if let Err(error) = self.recover_leftovers(asterisk) {
+            warnings.push(format!("recordings that may be left over wait: {error}"));
+        }
+        warnings
+    }
+
+    fn recover_leftovers(&mut self, asterisk: &[String]) -> Result<(), Box<dyn std::error::Error>> {
+        let open = self.open_recordings()?;
+        if !open.is_empty() {
+            let running = crate::asterisk::running(asterisk)?;
+            self.recover(&open, &running, Timestamp::now().as_second())?;
+        }
+        Ok(())
+    }
+
+    /// Whether a path that stands in the database is that of a recording of ours.
+    fn is_ours(&self, path: &Utf8Path) -> bool {
+        path.parent() == Some(&self.recordings) && path.components().all(|part| part != Utf8Component::ParentDir)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,139 @@
+//! The agent that stays: it pulls when something changed and by the clock, takes text messages in by HTTP and sends those that the dialplan wrote
+//! down, and looks after recordings that an Asterisk which was killed left over.
+//!
+//! No call needs it: while it is down the menus go on with what is here.
+
+mod following;
+mod sending;
+
+use std::time::Duration;
+
+use backon::BackoffBuilder;
+
+use self::sending::Sender;
+use crate::calls::{Calls, CallsError};
+use crate::hook::{self, HookError};
+use crate::shared::{DataDir, SharedError};
+use crate::store::Store;
+use crate::{Config, ConfigError, Event, Observer, PullError, PullOptions, Stop, pull};
+
+/// How often recordings and what foreign menus left are looked after.
+const LOOK_AFTER: Duration = Duration::from_secs(30);
+
+/// Why the agent does not stay.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A setting.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The data directory.
+    #[error(transparent)]
+    Shared(#[from] SharedError),
+    /// calls.db.
+    #[error(transparent)]
+    Calls(#[from] CallsError),
+    /// The hook for text messages.
+    #[error(transparent)]
+    Hook(#[from] HookError),
+    /// The hook ended.
+    #[error("the hook for text messages ended: {0}")]
+    HookEnded(std::io::Error),
+}
+
+/// Runs until it is told to stop; `ready` is called once everything is open.
+///
+/// # Errors
+/// [`RunError`], if it cannot begin. What fails later is told and tried again.
+pub async fn run(config: &Config, stop: &Stop, tell: Observer<'_>, ready: &dyn Fn()) -> Result<(), RunError> {
+    // A token that cannot be read is said now, and not at the first pull.
+    config.token()?;
+    let directory = DataDir::prepare(&config.data_dir, config.group.as_deref())?;
+    Store::prepare(&directory)?;
+    let hook = match &config.hook {
+        Some(hook) => Some(hook::open(config, hook, &directory, Calls::open(&directory)?)?),
+        None => None,
+    };
+    let sender = match &config.send {
+        Some(send) => Some(Sender::new(send, Calls::open(&directory)?)?),
+        None => None,
+    };
+    let calls = Calls::open(&directory)?;
+    ready();
+    let handle = hook.as_ref().map(actix_web::dev::Server::handle);
+    let answering = async {
+        match hook {
+            Some(server) => server.await,
+            None => {
+                stop.wished().await;
+                Ok(())
+            }
+        }
+    };
+    let stopping = async {
+        stop.wished().await;
+        if let Some(handle) = &handle {
+            handle.stop(true).await;
+        }
+    };
+    let (answered, ()) = futures_util::future::join(answering, async {
+        futures_util::join!(stopping, keep_pulling(config, stop, tell), look_after(calls, config, stop, tell), async {
+            if let Some(mut sender) = sender {
+                sender.run(stop, tell).await;
+            }
+        },);
+    })
+    .await;
+    answered.map_err(RunError::HookEnded)
+}
+
+/// Pulls; then again when the feed says that something changed, by the clock, or, after a failure, later and later.
+async fn keep_pulling(config: &Config, stop: &Stop, tell: Observer<'_>) {
+    let mut delays = later_and_later();
+    while !stop.is_wished() {
+        let failure = match pull(config, PullOptions::default(), stop, tell).await {
+            Ok(report) => report.faults.first().map(|fault| fault.message.clone()),
+            Err(PullError::Stopped) => return,
+            Err(error) => Some(error.to_string()),
+        };
+        match failure {
+            Some(message) => {
+                let delay = delays.next().unwrap_or(Duration::from_secs(60));
+                tell(Event::Retry { message, after_ms: u64::try_from(delay.as_millis()).unwrap_or(u64::MAX) });
+                sleep(stop, delay).await;
+            }
+            None => {
+                delays = later_and_later();
+                following::until_something_changed(config, stop, tell).await;
+            }
+        }
+    }
+}
+
+async fn look_after(mut calls: Calls, config: &Config, stop: &Stop, tell: Observer<'_>) {
+    let mut told = Vec::new();
+    while !stop.is_wished() {
+        let warnings = calls.look_after(&config.asterisk.command);
+        if warnings != told {
+            warnings.iter().for_each(|message| tell(Event::Warning { message: message.clone() }));
+            told = warnings;
+        }
+        sleep(stop, LOOK_AFTER).await;
+    }
+}
+
+/// Seconds to ten minutes, with jitter, so that a hundred phone servers do not come back in one moment.
+fn later_and_later() -> impl Iterator<Item = Duration> {
+    backon::ExponentialBuilder::default()
+        .with_min_delay(Duration::from_secs(2))
+        .with_max_delay(Duration::from_secs(600))
+        .with_jitter()
+        .without_max_times()
+        .build()
+}
+
+async fn sleep(stop: &Stop, delay: Duration) {
+    tokio::select! {
+        () = stop.wished() => {}
+        () = tokio::time::sleep(delay) => {}
+    }
+}

@@ -1,0 +1,173 @@
+//! Text messages out: what the dialplan wrote down goes to a configured address, oldest first, each once.
+//!
+//! Once, unless an answer was lost on the way: then nobody here can know, and the message goes again, with the same id.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::{Client, StatusCode, Url};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+
+use crate::calls::{Calls, CallsError, Outgoing};
+use crate::config::{Send, SendMethod};
+use crate::{Config, ConfigError, Event, Observer, Stop};
+
+/// How often the table is looked at.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// An answer that takes longer is lost.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A message that waited for so many seconds helps nobody any more: a day.
+const TOO_OLD: i64 = 86_400;
+
+/// Sends what waits in `sms_out`.
+pub(super) struct Sender {
+    template: SecretString,
+    method: SendMethod,
+    client: Client,
+    calls: Calls,
+    /// Sent, and not noted yet: the database was locked or the disk full.
+    sent: HashSet<i64>,
+}
+
+/// Why a message was not sent now.
+enum Trouble {
+    /// It never will be.
+    Refused(String),
+    /// It may be later.
+    Later(String),
+}
+
+impl Sender {
+    pub(super) fn new(send: &Send, calls: Calls) -> Result<Self, ConfigError> {
+        let template = match &send.url_file {
+            Some(path) => Config::read_secret(path)?,
+            None => SecretString::from(send.url.clone().unwrap_or_default()),
+        };
+        let client = Client::builder()
+            .user_agent(concat!("audiospread/", env!("CARGO_PKG_VERSION")))
+            .timeout(PATIENCE)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|error| ConfigError::Client(error.to_string()))?;
+        Ok(Self { template, method: send.method, client, calls, sent: HashSet::new() })
+    }
+
+    /// Sends until it is told to stop.
+    pub(super) async fn run(&mut self, stop: &Stop, tell: Observer<'_>) {
+        let mut delays = super::later_and_later();
+        while !stop.is_wished() {
+            let delay = match self.send_all(stop).await {
+                Ok(()) => {
+                    delays = super::later_and_later();
+                    LOOK
+                }
+                Err(message) => {
+                    let delay = delays.next().unwrap_or(LOOK);
+                    tell(Event::Warning { message: format!("text messages wait: {message}") });
+                    delay
+                }
+            };
+            super::sleep(stop, delay).await;
+        }
+    }
+
+    /// One look at the table. What stands against one message stands against those after it too, unless it is the message itself.
+    async fn send_all(&mut self, stop: &Stop) -> Result<(), String> {
+        let words = |error: CallsError| error.to_string();
+        let uuid = self.calls.uuid().map_err(words)?;
+        for message in self.calls.pending_messages().map_err(words)? {
+            if stop.is_wished() {
+                return Ok(());
+            }
+            let now = Timestamp::now().as_second();
+            let outcome = if self.sent.contains(&message.id) {
+                Ok(())
+            } else if now - message.written_at > TOO_OLD {
+                Err("it could not be sent for a day".to_owned())
+            } else {
+                match self.send(&message, &uuid).await {
+                    Ok(()) => {
+                        self.sent.insert(message.id);
+                        Ok(())
+                    }
+                    Err(Trouble::Refused(why)) => Err(why),
+                    Err(Trouble::Later(why)) => return Err(why),
+                }
+            };
+            self.calls
+                .settle_message(message.id, outcome.as_ref().map_or_else(|why| Err(why.as_str()), |()| Ok(())), now)
+                .map_err(words)?;
+            self.sent.remove(&message.id);
+        }
+        Ok(())
+    }
+
+    async fn send(&self, message: &Outgoing, uuid: &str) -> Result<(), Trouble> {
+        let id = format!("{uuid}-{}", message.id);
+        let url = filled(self.template.expose_secret(), &message.number, &message.body, &id)
+            .ok_or_else(|| Trouble::Later("the url of [send] makes no address".to_owned()))?;
+        let request = match self.method {
+            SendMethod::Get => self.client.get(url),
+            SendMethod::Post => {
+                self.client.post(url).json(&json!({ "to": message.number, "text": message.body, "id": id }))
+            }
+        };
+        // The address may hold a password: it is in no error.
+        let answer = request.send().await.map_err(|error| Trouble::Later(error.without_url().to_string()))?;
+        match answer.status() {
+            status if status.is_success() => Ok(()),
+            status @ (StatusCode::REQUEST_TIMEOUT
+            | StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::UNAUTHORIZED
+            | StatusCode::FORBIDDEN
+            | StatusCode::NOT_FOUND) => Err(Trouble::Later(format!("the address of [send] answers {status}"))),
+            status if status.is_client_error() => Err(Trouble::Refused(format!("refused with {status}"))),
+            status => Err(Trouble::Later(format!("the address of [send] answers {status}"))),
+        }
+    }
+}
+
+/// The address with `{number}`, `{text}` and `{id}` in their places; whatever they hold, they are values and nothing else.
+fn filled(template: &str, number: &str, text: &str, id: &str) -> Option<Url> {
+    let encoded = |value: &str| utf8_percent_encode(value, NON_ALPHANUMERIC).to_string();
+    // In one pass: a text may hold what looks like a place.
+    let mut url = String::with_capacity(template.len() + 3 * text.len());
+    let mut rest = template;
+    while let Some(begin) = rest.find('{') {
+        let (before, from) = rest.split_at(begin);
+        url.push_str(before);
+        let places = [("{number}", number), ("{text}", text), ("{id}", id)];
+        match places.into_iter().find(|(place, _)| from.starts_with(place)) {
+            Some((place, value)) => {
+                url.push_str(&encoded(value));
+                rest = &from[place.len()..];
+            }
+            None => {
+                url.push('{');
+                rest = &from[1..];
+            }
+        }
+    }
+    url.push_str(rest);
+    url.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_stay_values() {
+        let url =
+            filled("http://h/send?u=a&to={number}&text={text}&id={id}", "+221", "a&to=+1 {id} é\n#", "u-1").unwrap();
+        let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+        let expected = [("u", "a"), ("to", "+221"), ("text", "a&to=+1 {id} é\n#"), ("id", "u-1")];
+        assert_eq!(pairs, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        assert_eq!(filled("no address", "1", "2", "3"), None);
+    }
+}

@@ -1,0 +1,189 @@
+//! From what the site publishes to what Asterisk seeks exactly: 8 kHz, mono, equally loud.
+//!
+//! Everything here works on one file, streamed, and blocks. The bytes come from strangers, so this runs in a process of its own
+//! ([`make_phone_sound`] is what the hidden command `phone-sound` does): a parser that panics, goes round in circles or wants all memory
+//! then ends with that process, at bounds that it gives itself, and nothing else ends with it. Who starts it is [`crate::workshop`].
+
+mod bounds;
+mod decode;
+mod loudness;
+mod resample;
+mod write;
+
+use std::fmt;
+use std::fs::File;
+use std::io;
+
+use camino::Utf8Path;
+use serde::{Deserialize, Serialize};
+
+use self::decode::Decoder;
+use self::loudness::{Limiter, Meter};
+use self::resample::ToTelephone;
+use self::write::Writer;
+#[cfg(test)]
+pub(crate) use self::write::head as wave_head;
+
+/// Samples a second of a telephone.
+pub(crate) const RATE: u32 = 8000;
+
+/// A longer sound is none that anybody publishes: twelve hours.
+const LONGEST: u64 = 12 * 3600 * RATE as u64;
+
+/// A format of sounds in which Asterisk finds a moment exactly.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SoundFormat {
+    /// RIFF WAVE, 16 bit: 16,000 bytes a second, and every tool reads it.
+    #[default]
+    Wav,
+    /// G.711 µ-law: 8,000 bytes a second, as most trunks want it.
+    Ulaw,
+    /// GSM 06.10: 1,650 bytes a second; the host's sox or ffmpeg makes it.
+    Gsm,
+}
+
+impl SoundFormat {
+    /// All formats.
+    pub const ALL: [Self; 3] = [Self::Wav, Self::Ulaw, Self::Gsm];
+
+    /// The extension of its files, as Asterisk knows it.
+    pub const fn extension(self) -> &'static str {
+        match self {
+            Self::Wav => "wav",
+            Self::Ulaw => "ulaw",
+            Self::Gsm => "gsm",
+        }
+    }
+
+    /// Bytes that a sound of so many milliseconds takes, about.
+    pub(crate) const fn size_of(self, milliseconds: u64) -> u64 {
+        let bytes_a_second = match self {
+            Self::Wav | Self::Gsm => 16_000, // gsm is made from a wav beside it
+            Self::Ulaw => 8_000,
+        };
+        milliseconds.saturating_mul(bytes_a_second) / 1000
+    }
+
+    /// Whether a file of this format is whole, by its form: a wave has as many samples as its head says.
+    pub(crate) fn is_whole(self, path: &Utf8Path) -> bool {
+        match self {
+            Self::Wav => write::is_whole_wave(path),
+            Self::Ulaw => std::fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0),
+            Self::Gsm => std::fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0 && metadata.len() % 33 == 0),
+        }
+    }
+}
+
+impl fmt::Display for SoundFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.extension())
+    }
+}
+
+impl std::str::FromStr for SoundFormat {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|format| format.extension() == text).ok_or("a sound format is wav, ulaw or gsm")
+    }
+}
+
+/// What came of a sound.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PhoneSound {
+    /// Its length.
+    pub duration_ms: u64,
+    /// By how much it was made louder, in dB.
+    pub gain_db: f64,
+}
+
+/// Why there is no phone sound.
+#[derive(Debug, thiserror::Error)]
+pub enum SoundError {
+    /// It cannot be heard: nobody but who recorded it can help.
+    #[error("it cannot be decoded: {0}")]
+    Undecodable(String),
+    /// This host is in the way.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// The sound needs more space than there is.
+    #[error("it needs more than the {0} bytes that there is room for")]
+    TooLarge(u64),
+    /// GSM, and nothing that can encode it.
+    #[error("sound_format is gsm, and neither sox nor ffmpeg can make it here (apt-get install sox): {0}")]
+    NoEncoder(String),
+}
+
+/// Makes a phone sound from an audio file; `to` is written anew, at most `at_most` bytes. Gives the process its bounds first: it is the last
+/// thing that a process does.
+///
+/// # Errors
+/// [`SoundError`].
+pub fn make_phone_sound(
+    from: &Utf8Path,
+    to: &Utf8Path,
+    format: SoundFormat,
+    at_most: u64,
+) -> Result<PhoneSound, SoundError> {
+    bounds::set()?;
+    convert(from, to, format, at_most)
+}
+
+/// Twice through the file: once to hear how loud it is, once to write it. Decoding is cheap; a copy of two hours on a memory card is not.
+fn convert(from: &Utf8Path, to: &Utf8Path, format: SoundFormat, at_most: u64) -> Result<PhoneSound, SoundError> {
+    let mut meter = Meter::new()?;
+    let samples = each_block(from, &mut |block| meter.hear(block))?;
+    if samples == 0 {
+        return Err(SoundError::Undecodable("there is no sound in it".to_owned()));
+    }
+    let gain = meter.gain()?;
+    let mut writer = Writer::create(to, format, at_most)?;
+    let (mut limiter, mut out) = (Limiter::new(gain), Vec::new());
+    each_block(from, &mut |block| {
+        limiter.take(block, &mut out);
+        writer.write(&out)?;
+        out.clear();
+        Ok(())
+    })?;
+    limiter.finish(&mut out);
+    writer.write(&out)?;
+    writer.finish()?;
+    Ok(PhoneSound { duration_ms: samples * 1000 / u64::from(RATE), gain_db: gain.decibels() })
+}
+
+/// Decodes a file and hands it out as the telephone has it; says how many samples there were.
+fn each_block(from: &Utf8Path, take: &mut dyn FnMut(&[f32]) -> Result<(), SoundError>) -> Result<u64, SoundError> {
+    let mut decoder = Decoder::open(File::open(from)?, from.extension())?;
+    let mut resampler: Option<ToTelephone> = None;
+    let (mut mono, mut out, mut samples) = (Vec::new(), Vec::new(), 0_u64);
+    let mut deliver = |out: &mut Vec<f32>| {
+        samples += out.len() as u64;
+        if samples > LONGEST {
+            return Err(SoundError::Undecodable("it is longer than twelve hours".to_owned()));
+        }
+        take(out)?;
+        out.clear();
+        Ok(())
+    };
+    while let Some(rate) = decoder.next(&mut mono)? {
+        // Pieces of different rates that were joined follow each other, each at its own.
+        if let Some(former) = resampler.take_if(|resampler| resampler.from_rate() != rate) {
+            former.finish(&mut out)?;
+        }
+        let resampler = match &mut resampler {
+            Some(resampler) => resampler,
+            none => none.insert(ToTelephone::new(rate)?),
+        };
+        resampler.push(&mono, &mut out)?;
+        deliver(&mut out)?;
+    }
+    if let Some(last) = resampler {
+        last.finish(&mut out)?;
+        deliver(&mut out)?;
+    }
+    Ok(samples)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,127 @@
+//! What Asterisk plays: made from what came, complete before it is shown, and never a silent moment.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::phone_behind_a_link;
+use crate::harness::DrupalSite;
+use crate::harness::gateway::{ALL_PROGRAMS, Gateway};
+use crate::harness::phone::Phone;
+
+const PACKS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/asterisk/packs");
+
+/// Where all sounds are that callers can get, without extension, as Asterisk is told them.
+fn shown_sounds(phone: &Phone) -> BTreeSet<Utf8PathBuf> {
+    let directory: String = phone.value("SELECT audio_dir FROM phone_mirror");
+    let mirror = phone.mirror();
+    let mut statement = mirror
+        .prepare(
+            "SELECT body_sound FROM phone_program UNION SELECT title_sound FROM phone_program WHERE title_sound IS NOT NULL
+             UNION SELECT sound FROM phone_prompt UNION SELECT title_sound FROM phone_category_sound WHERE title_sound IS NOT NULL
+             UNION SELECT header_sound FROM phone_category_sound WHERE header_sound IS NOT NULL
+             UNION SELECT footer_sound FROM phone_category_sound WHERE footer_sound IS NOT NULL",
+        )
+        .unwrap();
+    let rows = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
+    rows.map(|stem| Utf8Path::new(&directory).join(stem.unwrap())).collect()
+}
+
+fn assert_all_playable(phone: &Phone, extensions: &[&str]) {
+    let sounds = shown_sounds(phone);
+    assert!(sounds.len() > 60);
+    for stem in sounds {
+        let is_there = extensions
+            .iter()
+            .any(|extension| fs::metadata(format!("{stem}.{extension}")).is_ok_and(|metadata| metadata.len() > 1000));
+        assert!(is_there, "{stem} is silent");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_sound_that_callers_get_is_a_wave_of_8_khz_and_one_channel() {
+    let (phone, _link) = phone_behind_a_link().await;
+    let report = phone.pull();
+    assert_eq!((&report["waiting"], &report["undecodable"]), (&0.into(), &0.into()));
+    assert_all_playable(&phone, &["wav"]);
+    for path in phone.phone_sounds() {
+        let bytes = fs::read(&path).unwrap();
+        let field = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+        assert_eq!((&bytes[..4], field(24), bytes[22], bytes[34]), (b"RIFF".as_slice(), 8000, 1, 16), "{path}");
+        assert_eq!(field(40) as usize, bytes.len() - 44, "{path}");
+    }
+    let status = phone.run(&["status", "--json"]).last_line();
+    assert_eq!(status["phone_files"], phone.phone_sounds().len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_format_is_made_anew_and_callers_hear_the_former_one_until_then() {
+    let (phone, link) = phone_behind_a_link().await;
+    phone.pull();
+    let count = phone.phone_sounds().len();
+    phone.configure(&link.url(), "sound_format = \"ulaw\"\n");
+    let mut pull = phone.start(&["pull"]).unwrap();
+    while pull.try_wait().unwrap().is_none() {
+        assert_all_playable(&phone, &["wav", "ulaw"]);
+    }
+    assert_all_playable(&phone, &["ulaw"]);
+    let sounds = phone.phone_sounds();
+    assert_eq!(sounds.len(), count, "the former ones are gone");
+    assert!(sounds.iter().all(|path| path.extension() == Some("ulaw")));
+    phone.verify(&[]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sound_that_cannot_be_decoded_is_a_finding_and_holds_nothing_else_back() {
+    let site = DrupalSite::new().build().await;
+    // Frames of music by their heads, and nothing that a decoder could make of them: the gateway counts them, the phone cannot play them.
+    let mut hostile = Vec::new();
+    for _ in 0..200 {
+        hostile.extend_from_slice(&[0xff, 0xfb, 0x90, 0x00]);
+        hostile.extend_from_slice(&[0xff; 413]);
+    }
+    let body = site.replace_file_of_program(171, &hostile).await;
+    let gateway = Gateway::of(&site, ALL_PROGRAMS);
+    let phone = Phone::of(&format!("http://{}", gateway.address));
+    let report = phone.pull();
+    assert_eq!(report["undecodable"], 1, "{report}");
+    assert_eq!(phone.value::<u32>("SELECT count(*) FROM phone_program"), ALL_PROGRAMS - 1);
+    let status = phone.run(&["status", "--json"]).last_line();
+    assert_eq!(status["undecodable"][0]["sha256"], body, "{status}");
+    assert!(status["undecodable"][0]["named_by"].to_string().contains("171"), "{status}");
+    assert!(phone.run(&["status"]).out().contains("cannot be decoded"));
+    phone.verify(&[]);
+    assert_eq!(phone.pull()["undecodable"], 1, "it is not tried again and again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_phone_sound_is_found_and_made_again_without_the_link() {
+    let (phone, _link) = phone_behind_a_link().await;
+    phone.pull();
+    let sounds = phone.phone_sounds();
+    fs::remove_file(&sounds[0]).unwrap();
+    let torn = fs::read(&sounds[1]).unwrap();
+    fs::write(&sounds[1], &torn[..torn.len() - 10]).unwrap();
+    let found = phone.run(&["verify", "--quick", "--offline"]);
+    assert_eq!(found.code(), 1, "{found}");
+    assert!(found.out().contains("the phone sound is not whole"), "{found}");
+    phone.run(&["verify", "--repair", "--offline"]);
+    let report = phone.pull();
+    assert_eq!((&report["stored"], &report["waiting"]), (&0.into(), &0.into()));
+    assert_eq!(fs::read(&sounds[1]).unwrap(), torn);
+    phone.verify(&[]);
+}
+
+#[test]
+fn the_packs_can_be_heard_before_there_is_a_gateway() {
+    let phone = Phone::of("http://127.0.0.1:9");
+    phone.configure("http://127.0.0.1:9", &format!("packs_dir = \"{PACKS}\"\n"));
+    let ran = phone.run(&["pull"]);
+    assert_eq!(ran.code(), 75, "{ran}");
+    for name in ["en/home/welcome_standard", "fr/home/welcome_standard", "fr/minimals/digit_7"] {
+        let bytes = fs::read(phone.data().join(format!("packs/{name}.wav"))).unwrap();
+        assert!(bytes.len() > 4000 && &bytes[..4] == b"RIFF", "{name}");
+    }
+    assert_eq!(phone.value::<i64>("SELECT count(*) FROM phone_program"), 0, "the mirror is there, and empty");
+}

@@ -1,0 +1,186 @@
+//! Calls back: tried again, given up, remembered through a crash, and never more of them than was allowed.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use tokio::sync::OnceCell;
+
+use crate::harness::gateway::Gateway;
+use crate::harness::phone::Phone;
+use crate::harness::switchboard::{PATIENCE, Switchboard};
+
+/// The radio of these tests: gives up after the second try, and calls back after missed calls to two of its numbers, once.
+async fn radio() -> &'static Switchboard {
+    static RADIO: OnceCell<Switchboard> = OnceCell::const_new();
+    RADIO
+        .get_or_init(|| {
+            radio_with(&["AS_CALLBACK_RETRIES=1", "AS_MISSED_DIALLED=701, 702", "AS_MISSED_NUMBER_CALLS=1"])
+        })
+        .await
+}
+
+async fn radio_with(settings: &[&str]) -> Switchboard {
+    let (_, gateway) = Gateway::shared().await;
+    let phone = Phone::of(&gateway.url());
+    phone.pull();
+    Switchboard::of(phone, settings)
+}
+
+/// A premium subscriber's number; each test has one of its own.
+fn premium(radio: &Switchboard, place: u32) -> String {
+    radio.phone.value(&format!(
+        "SELECT number FROM phone_caller WHERE number LIKE '+221%' AND plan = 'premium' AND coalesce(balance_seconds, 1) > 0
+         ORDER BY number LIMIT 1 OFFSET {place}"
+    ))
+}
+
+fn change(radio: &Switchboard, sql: &str) {
+    radio.calls().execute_batch(sql).unwrap();
+}
+
+/// What `budget_refused` says of a caller.
+fn refused(radio: &Switchboard, number: &str) -> String {
+    radio.written(&format!("SELECT detail FROM event WHERE kind = 'budget_refused' AND caller = '{number}'"))
+}
+
+#[tokio::test]
+async fn a_telephone_that_stays_busy_is_given_up_and_may_ask_again() {
+    let radio = radio().await;
+    let number = premium(radio, 0);
+    radio.call(&number).is_refused();
+    for _ in 0..2 {
+        radio.line("alaw").wait_for_ring(&number, PATIENCE).unwrap().refuse(486);
+    }
+    let tries: i64 =
+        radio.written(&format!("SELECT tries FROM callback WHERE number = '{number}' AND state = 'failed'"));
+    assert_eq!(tries, 2);
+    let records: i64 = radio.written(&format!(
+        "SELECT 1 FROM cdr WHERE caller = '{number}' AND direction = 'callback' AND disposition = 'BUSY' HAVING count(*) = 2"
+    ));
+    assert_eq!(records, 1);
+    radio.call(&number).is_refused();
+    radio.is_called_back(&number).hangs_up();
+}
+
+#[tokio::test]
+async fn a_call_back_that_was_never_settled_stands_in_nobodys_way() {
+    let radio = radio().await;
+    let number = premium(radio, 1);
+    let lost = "INSERT INTO callback (number, reason, state, asked_at, settled_at) VALUES";
+    change(radio, &format!("{lost} ('{number}', 'premium', 'pending', strftime('%s', 'now') - 100000, NULL)"));
+    radio.call(&number).is_refused();
+    radio.is_called_back(&number).hangs_up();
+    let failed: i64 =
+        radio.written(&format!("SELECT count(*) FROM callback WHERE number = '{number}' AND state = 'failed'"));
+    assert_eq!(failed, 1);
+}
+
+#[tokio::test]
+async fn who_answers_and_hangs_up_at_once_has_been_called_back() {
+    let radio = radio().await;
+    let number = premium(radio, 2);
+    radio.call(&number).is_refused();
+    radio.is_called_back(&number).hangs_up();
+    let ended: String = radio.written(&format!(
+        "SELECT state FROM callback WHERE number = '{number}' AND state <> 'pending' AND state <> 'answered'"
+    ));
+    assert_eq!(ended, "ended");
+}
+
+#[tokio::test]
+async fn what_a_subscriber_spent_since_the_pull_counts() {
+    let radio = radio().await;
+    let number: String = radio.phone.value(
+        "SELECT number FROM phone_caller WHERE number LIKE '+221%' AND plan = 'premium' AND balance_seconds > 0
+         ORDER BY number DESC LIMIT 1",
+    );
+    let balance: i64 =
+        radio.phone.value(&format!("SELECT balance_seconds FROM phone_caller WHERE number = '{number}'"));
+    let language: String = radio.phone.value(&format!("SELECT language FROM phone_caller WHERE number = '{number}'"));
+    let any_number: String = radio.phone.value(&format!(
+        "SELECT number FROM phone_caller WHERE subscriber_id = (SELECT subscriber_id FROM phone_caller WHERE number = '{number}')
+         ORDER BY number = '{number}' LIMIT 1"
+    ));
+    let spent = "INSERT INTO callback (number, reason, state, asked_at, settled_at, seconds) VALUES";
+    // Before the pull it is in the balance already, in which the site counts it.
+    change(radio, &format!("{spent} ('{any_number}', 'premium', 'ended', 1, 100, {balance})"));
+    radio.call(&number).is_refused();
+    radio.is_called_back(&number).hangs_up();
+    change(radio, &format!("{spent} ('{any_number}', 'premium', 'ended', 1, strftime('%s', 'now'), {balance})"));
+    let mut caller = radio.answered(&number);
+    caller.hears(&radio.prompt("home", "balance_used_up", &language));
+    caller.hears(&radio.prompt("home", "welcome_standard", &language));
+    assert_eq!(refused(radio, &number), "premium balance");
+}
+
+#[tokio::test]
+async fn missed_calls_are_called_back_where_that_is_wanted_and_as_often() {
+    let radio = radio().await;
+    let number = "+221770008001";
+    radio.answered(number).hangs_up();
+    assert_eq!(radio.call_to("00221770008001", "702").is_refused(), (486, Some(17)));
+    let mut caller = radio.is_called_back(number);
+    caller.hears(&radio.prompt("home", "welcome_standard", "en"));
+    caller.hangs_up();
+    let _: i64 = radio.written(&format!("SELECT 1 FROM callback WHERE number = '{number}' AND state = 'ended'"));
+    let caller = radio.call_to(number, "702");
+    caller.is_answered();
+    assert_eq!(refused(radio, number), "missed missed_number_calls");
+}
+
+#[tokio::test]
+async fn in_quiet_hours_nobody_is_called_back() {
+    let radio = radio_with(&[]).await;
+    let number = premium(&radio, 0);
+    let hour = |when: &str| {
+        let said = Command::new("date").args(["-d", when, "+%H:%M"]).output().unwrap();
+        String::from_utf8(said.stdout).unwrap().trim().to_owned()
+    };
+    // Over midnight too, whenever this runs: hours that are not now, and hours that are.
+    let (before, after) = (hour("3 hours ago"), hour("3 hours"));
+    radio.console(&format!("dialplan set global AS_CALLBACK_QUIET {before}-{after}"));
+    let mut caller = radio.answered(&number);
+    let language: String = radio.phone.value(&format!("SELECT language FROM phone_caller WHERE number = '{number}'"));
+    caller.hears(&radio.prompt("home", "welcome_standard", &language));
+    assert_eq!(refused(&radio, &number), "premium quiet_hours");
+    caller.hangs_up();
+    radio.console(&format!("dialplan set global AS_CALLBACK_QUIET {after}-{before}"));
+    radio.call(&number).is_refused();
+    radio.is_called_back(&number).hangs_up();
+}
+
+#[tokio::test]
+async fn a_call_back_that_was_promised_is_made_though_asterisk_was_killed_before_it() {
+    let radio = radio_with(&["AS_CALLBACK_DELAY=4"]).await;
+    let number = premium(&radio, 0);
+    radio.call(&number).is_refused();
+    let asked = Instant::now();
+    radio.kill();
+    assert!(asked.elapsed() < Duration::from_secs(4), "it was not killed in time");
+    assert!(!radio.line("alaw").was_rung(&number));
+    radio.start();
+    let language: String = radio.phone.value(&format!("SELECT language FROM phone_caller WHERE number = '{number}'"));
+    let mut caller = radio.is_called_back(&number);
+    caller.hears(&radio.prompt("home", "welcome_premium", &language));
+    caller.hangs_up();
+    let ended: String =
+        radio.written(&format!("SELECT state FROM callback WHERE number = '{number}' AND state = 'ended'"));
+    assert_eq!(ended, "ended");
+}
+
+#[tokio::test]
+async fn without_its_spool_or_with_a_setting_that_is_no_number_the_radio_answers_by_itself() {
+    let radio = radio_with(&[]).await;
+    let number = premium(&radio, 0);
+    std::fs::rename(radio.path("spool/tmp"), radio.path("spool/elsewhere")).unwrap();
+    radio.answered(&number).hangs_up();
+    assert_eq!(refused(&radio, &number), "premium call_file");
+    std::fs::rename(radio.path("spool/elsewhere"), radio.path("spool/tmp")).unwrap();
+    let other = premium(&radio, 1);
+    radio.console("dialplan set global AS_CALLBACK_ALL_CALLS many");
+    radio.answered(&other).hangs_up();
+    assert_eq!(refused(&radio, &other), "premium database");
+    radio.console("dialplan set global AS_CALLBACK_ALL_CALLS 500");
+    radio.call(&number).is_refused();
+    radio.is_called_back(&number).hangs_up();
+}

@@ -1,0 +1,137 @@
+//! What takes minutes, for `scripts/soak`: every key in every place of the menus, and 200 calls at once.
+
+use std::sync::Mutex;
+use std::thread;
+use std::time::Duration;
+
+use audiospread_caller::{Hay, Pattern, SAME, Sound};
+
+use super::{RadioOfItsOwn, made_by_the_editor};
+use crate::harness::caller::Caller;
+use crate::harness::switchboard::Switchboard;
+
+const KEYS: &str = "1234567890*#";
+/// Longer than this nobody waits on a telephone that says nothing.
+const LONGEST_SILENCE: Duration = Duration::from_secs(10);
+/// How long each key's consequences are listened to.
+const LISTENED: Duration = Duration::from_secs(40);
+
+/// Places of the menus, and how one comes there from the home menu.
+const PLACES: &[(&str, &str)] = &[
+    ("home", ""),
+    ("category with categories", "1"),
+    ("category with programs", "11"),
+    ("last page", "399"),
+    ("bookmarks", "7"),
+    ("code", "#"),
+    ("digits of a code", "#32"),
+    ("help", "0"),
+    ("program", "#321#"),
+    ("paused", "#321#5"),
+    ("stopped", "#321#3"),
+    ("help while playing", "#321#0"),
+    ("program of a category", "111"),
+    ("missing program", "#99999#"),
+    ("recording", "6"),
+    ("recording, in the title", "6#"),
+];
+
+#[tokio::test]
+#[ignore = "takes minutes: scripts/soak runs it"]
+async fn every_key_in_every_place_leads_to_something_that_is_heard() {
+    let radio = RadioOfItsOwn::new(&[]).await.board;
+    let mut walks = Vec::new();
+    for (place, way) in PLACES {
+        walks.extend(KEYS.chars().map(|key| (*place, *way, key)));
+        // And nothing at all.
+        walks.push((*place, *way, ' '));
+    }
+    let waiting = Mutex::new(walks.into_iter().enumerate().collect::<Vec<_>>());
+    let faults = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..24 {
+            scope.spawn(|| {
+                while let Some((number, (place, way, key))) = { waiting.lock().unwrap().pop() } {
+                    if let Err(fault) = walk(&radio, number, way, key) {
+                        faults.lock().unwrap().push(format!("{place}, key {key}: {fault}"));
+                    }
+                }
+            });
+        }
+    });
+    let faults = faults.into_inner().unwrap();
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// Goes to a place, presses a key, and listens.
+fn walk(radio: &Switchboard, number: usize, way: &str, key: char) -> Result<(), String> {
+    let number = format!("+22177010{number:04}");
+    radio
+        .calls()
+        .execute("INSERT OR IGNORE INTO bookmark (caller, program_id) VALUES (?1, 321), (?1, 165)", [&number])
+        .map_err(|error| error.to_string())?;
+    let mut caller = radio.answered(&number);
+    caller.hears(&radio.prompt("home", "welcome_standard", "en"));
+    for pressed in way.chars().chain((key != ' ').then_some(key)) {
+        caller.presses(&pressed.to_string());
+        // Time to say something, as a caller leaves it.
+        caller.listens(Duration::from_millis(1200));
+    }
+    caller.listens(LISTENED);
+    let heard = caller.heard();
+    let silence = longest_silence(&heard);
+    if silence > LONGEST_SILENCE {
+        return Err(format!("silent for {silence:?}"));
+    }
+    if !caller.is_on_the_line() && !ends_with_goodbye(radio, &heard) {
+        return Err(format!("the call ended after {:?} without goodbye", heard.duration()));
+    }
+    Ok(())
+}
+
+fn longest_silence(heard: &Sound) -> Duration {
+    let piece = Duration::from_millis(100);
+    let (mut now, mut longest, mut at) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
+    while at < heard.duration() {
+        now = if heard.part(at, at + piece).is_silent() { now + piece } else { Duration::ZERO };
+        longest = longest.max(now);
+        at += piece;
+    }
+    longest
+}
+
+fn ends_with_goodbye(radio: &Switchboard, heard: &Sound) -> bool {
+    let end = heard.part(heard.duration().saturating_sub(Duration::from_secs(15)), heard.duration());
+    // In either language: a key may have changed it.
+    ["en", "fr"].iter().any(|language| contains(&end, &radio.prompt("home", "goodbye", language)))
+}
+
+fn contains(heard: &Sound, sound: &Sound) -> bool {
+    let pattern = Pattern::of(sound);
+    Hay::of(heard, &pattern).best(&pattern).is_some_and(|found| found.likeness >= SAME)
+}
+
+#[tokio::test]
+#[ignore = "takes minutes: scripts/soak runs it"]
+async fn two_hundred_calls_at_once_hear_a_program_to_its_end() {
+    let radio = RadioOfItsOwn::new(&[]).await.board;
+    let body = made_by_the_editor(165, "body").trimmed();
+    let tail = body.part(body.duration().saturating_sub(Duration::from_secs(2)), body.duration());
+    let callers: Vec<Caller> = (0..200).map(|number| radio.call(&format!("+22177020{number:04}"))).collect();
+    let heard: Vec<Sound> = thread::scope(|scope| {
+        let listening: Vec<_> = callers
+            .into_iter()
+            .map(|mut caller| {
+                scope.spawn(move || {
+                    caller.is_answered();
+                    caller.presses("#").listens(Duration::from_secs(1));
+                    caller.presses("165#").listens(Duration::from_secs(35));
+                    caller.heard()
+                })
+            })
+            .collect();
+        listening.into_iter().map(|caller| caller.join().unwrap()).collect()
+    });
+    let complete = heard.iter().filter(|heard| contains(heard, &body) && contains(heard, &tail)).count();
+    assert_eq!(complete, 200);
+}

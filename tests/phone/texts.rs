@@ -1,0 +1,129 @@
+//! Text messages: a keyword, a code, anything else.
+
+use super::{RadioOfItsOwn, made_by_the_editor};
+use crate::harness::switchboard::{PATIENCE, RADIO, Switchboard};
+
+const CROPS: u32 = 2;
+/// A premium subscriber of the fixture, who has a balance.
+const FRENCH: &str = "+221775550124";
+
+fn sends(radio: &Switchboard, from: &str, text: &str) {
+    let code = radio.line("alaw").send_text(from, RADIO, text, PATIENCE).unwrap();
+    assert_eq!(code, 202);
+}
+
+fn receives(radio: &Switchboard, number: &str) -> String {
+    radio.line("alaw").wait_for_text(number, PATIENCE).unwrap().body
+}
+
+#[tokio::test]
+async fn a_keyword_is_answered_by_titles_and_codes() {
+    let radio = Switchboard::shared().await;
+    let number = "+221770009001";
+    sends(radio, number, " Crops ");
+    let mut all = receives(radio, number);
+    let parts: i64 =
+        radio.phone.value("SELECT count(*) FROM phone_sms_part WHERE keyword = 'crops' AND language = 'en'");
+    for _ in 1..parts {
+        all += &receives(radio, number);
+    }
+    for program in super::listed(radio, CROPS) {
+        assert!(all.contains(&program.to_string()), "{program} is not in {all}");
+    }
+}
+
+#[tokio::test]
+async fn a_premium_subscriber_who_sends_a_code_is_called_back_into_the_program() {
+    let radio = RadioOfItsOwn::new(&[]).await.board;
+    sends(&radio, FRENCH, "165");
+    let mut caller = radio.is_called_back(FRENCH);
+    caller.hears(&made_by_the_editor(165, "body"));
+}
+
+#[tokio::test]
+async fn another_sender_of_a_code_is_told_the_number_to_call_and_an_unknown_code_and_anything_else_are_answered() {
+    let radio = Switchboard::shared().await;
+    let number = "+221770009002";
+    sends(radio, number, "165");
+    assert!(receives(radio, number).contains(RADIO));
+    sends(radio, number, "99999");
+    let unknown = receives(radio, number);
+    sends(radio, number, "hello? ${EXTEN} $[1+1] \"'; DROP");
+    let help = receives(radio, number);
+    assert!(unknown != help && !help.is_empty(), "{unknown} {help}");
+}
+
+/// Texts as a modem's driver hands them over: on a channel of its own, in variables.
+fn comes_by_modem(radio: &Switchboard, number: &str, variables: &[(&str, &str)]) {
+    use std::fmt::Write as _;
+    let mut file = format!(
+        "Channel: Local/sms@audiospread-trunk-alaw/n\nCallerID: <{number}>\nApplication: NoOp\nMaxRetries: 0\n"
+    );
+    for (name, value) in variables {
+        writeln!(file, "Setvar: {name}={value}").unwrap();
+    }
+    let name = format!("modem-{}-{}.call", number.trim_start_matches('+'), variables[0].0);
+    let aside = radio.path(&format!("spool/tmp/{name}"));
+    std::fs::write(&aside, file).unwrap();
+    std::fs::rename(aside, radio.path(&format!("spool/outgoing/{name}"))).unwrap();
+}
+
+#[tokio::test]
+async fn texts_come_by_modems_of_every_kind() {
+    let radio = Switchboard::shared().await;
+    for (number, variables) in [
+        ("+221770007003", &[("SMS", "99999")][..]),
+        ("+221770007004", &[("SMS_BASE64", "OTk5OTk="), ("SMS", "?")]),
+        ("+221770007005", &[("SMSTXT", "99999"), ("SMSSRC", "0770007005")]),
+    ] {
+        comes_by_modem(radio, number, variables);
+        assert!(receives(radio, number).contains("99999"), "{variables:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_in_a_text_message_is_neither_run_nor_asked_of_a_database() {
+    let radio = Switchboard::shared().await;
+    let number = "+221770007006";
+    let made = radio.path("made-by-a-text");
+    let help: String = radio.phone.value("SELECT text FROM phone_sms_text WHERE key = 'help' AND language = 'en'");
+    let help = help.replace("%NUMBER%", RADIO);
+    for text in [
+        format!("${{SHELL(touch {})}}", made.display()),
+        format!("x):System(touch {})", made.display()),
+        format!("`touch {0}` $(touch {0}) ; touch {0}", made.display()),
+        "zz' OR 'a'='a".to_owned(),
+        "zz' OR 1 --):1".to_owned(),
+        "'):1".to_owned(),
+        "zz'; DELETE FROM sms_out; --".to_owned(),
+        "zz%' UNION SELECT number FROM phone_caller --".to_owned(),
+        "\u{0}\u{1}\u{7f}\r\n\t\"\\".to_owned(),
+        "é".repeat(900),
+    ] {
+        sends(radio, number, &text);
+        assert_eq!(receives(radio, number), help, "{text:?}");
+    }
+    assert!(!made.exists());
+    let sent: i64 =
+        radio.written(&format!("SELECT count(*) FROM sms_out WHERE number = '{number}' AND state = 'sent'"));
+    assert_eq!(sent, 10);
+}
+
+#[tokio::test]
+async fn texts_out_have_a_budget() {
+    let radio = Switchboard::shared().await;
+    let number = "+221770007007";
+    let many = format!(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 19)
+         INSERT INTO sms_out (number, body, state) SELECT '{number}', 'before', 'sent' FROM n"
+    );
+    radio.calls().execute_batch(&many).unwrap();
+    sends(radio, number, "99999");
+    receives(radio, number);
+    sends(radio, number, "99999");
+    let refused: String =
+        radio.written(&format!("SELECT detail FROM event WHERE caller = '{number}' AND kind = 'budget_refused'"));
+    assert_eq!(refused, "sms number_texts");
+    let sent: i64 = radio.written(&format!("SELECT count(*) FROM sms_out WHERE number = '{number}'"));
+    assert_eq!(sent, 20);
+}
