@@ -106,6 +106,12 @@ class WithSite(unittest.TestCase):
         cls.site.sql("UPDATE permission SET perm = CONCAT(perm, ', access administration pages, moderate phone messages, "
                      "view audiospread status, edit any phone_message content, edit any file content, view caller numbers') WHERE rid = 4")
 
+    @classmethod
+    def tearDownClass(cls):
+        # Whatever PHP complained about in the modules while the tests passed.
+        said = cls.site.sql("SELECT variables FROM watchdog WHERE type = 'php' AND variables LIKE '%modules/audiospread%'")
+        assert not said, said
+
     def row(self, recording):
         found = self.site.sql(f"SELECT nid, state, reason, caller, version FROM audiospread_recording WHERE uuid = '{recording['uuid']}'")
         return dict(zip(("nid", "state", "reason", "caller", "version"), found[0])) if found else None
