@@ -6,7 +6,9 @@ mod killing;
 mod links;
 mod odbc;
 mod pulling;
+mod running;
 mod sounds;
+mod text_messages;
 
 use crate::harness::gateway::Gateway;
 use crate::harness::phone::Phone;

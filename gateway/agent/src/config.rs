@@ -225,7 +225,9 @@ impl Config {
         let mut config: Self = toml::from_str(&text)
             .map_err(|source| ConfigError::Form { path: path.to_owned(), source: Box::new(source) })?;
         config.check().map_err(|what| ConfigError::Sense { path: path.to_owned(), what })?;
-        let directory = path.parent().unwrap_or(Utf8Path::new(""));
+        // Absolute, since Asterisk, which finds the sounds by paths below it, works in another directory.
+        let path = camino::absolute_utf8(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let directory = path.parent().unwrap_or(Utf8Path::new("/"));
         for file in [&mut config.token_file, &mut config.data_dir, &mut config.asterisk.outgoing]
             .into_iter()
             .chain(&mut config.packs_dir)
@@ -377,6 +379,16 @@ mod tests {
         assert!(config.token_file.is_absolute() && config.token_file.ends_with("token"));
         assert_eq!(config.data_dir, "/data");
         assert_eq!(config.gateway.as_str(), "http://localhost:8095/");
+    }
+
+    #[test]
+    fn paths_are_absolute_even_if_the_file_is_named_from_here() {
+        let here = tempfile::tempdir_in(".").unwrap();
+        let file = Utf8Path::new(here.path().file_name().unwrap().to_str().unwrap()).join("agent.toml");
+        fs::write(&file, LEAST.replace("/data", "data")).unwrap();
+        let config = Config::load(&file).unwrap();
+        assert!(config.data_dir.is_absolute());
+        assert_eq!(config.data_dir.parent().unwrap().file_name(), file.parent().unwrap().file_name());
     }
 
     #[test]

@@ -14,6 +14,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use actix_web::dev::Server;
+use actix_web::http::StatusCode;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use audiospread_protocol::{NumberForms, PhoneNumber, ProblemCode};
@@ -96,7 +97,18 @@ pub(crate) fn open(config: &Config, hook: &Hook, directory: &DataDir, calls: Cal
     Ok(server)
 }
 
-async fn post(desk: web::Data<Desk>, request: HttpRequest, body: web::Bytes) -> Result<HttpResponse, Refusal> {
+async fn post(
+    desk: web::Data<Desk>,
+    request: HttpRequest,
+    body: Result<web::Bytes, actix_web::Error>,
+) -> Result<HttpResponse, Refusal> {
+    let body = body.map_err(|error| {
+        if error.as_response_error().status_code() == StatusCode::PAYLOAD_TOO_LARGE {
+            Refusal::new(ProblemCode::TooLarge, format!("The body has more than {MAX_BODY} bytes."))
+        } else {
+            Refusal::new(ProblemCode::BadRequest, "The body did not come whole.")
+        }
+    })?;
     let asked = Asked::of_body(request.headers(), &body)?;
     receive(desk, &request, asked).await
 }
