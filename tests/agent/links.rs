@@ -1,11 +1,15 @@
 //! Links that break, slow down and lie: nothing is lost, nothing is believed, and the words say what to do.
 
+use std::fs;
 use std::time::{Duration, Instant};
 
+use reqwest::header::HeaderValue;
+
 use super::phone_behind_a_link;
-use crate::harness::gateway::WITHOUT_FEED;
+use crate::harness::DrupalSite;
+use crate::harness::gateway::{ALL_PROGRAMS, EVERYTHING, Gateway, WITHOUT_FEED};
 use crate::harness::phone::Phone;
-use crate::harness::proxy::Fault;
+use crate::harness::proxy::{Fault, Proxy};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_download_that_breaks_off_goes_on_where_it_was() {
@@ -17,6 +21,81 @@ async fn a_download_that_breaks_off_goes_on_where_it_was() {
     let resumed = seen.iter().filter(|seen| seen.range.as_deref() == Some("bytes=1000-")).count();
     assert!(resumed > 10, "{seen:?}");
     phone.verify(&[]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_that_breaks_off_goes_on_where_it_was() {
+    let (phone, link) = phone_behind_a_link().await;
+    link.fail("/v1/feed", 3, Fault::CutAfter(1000));
+    phone.pull();
+    let asked: Vec<_> = link.take_seen().into_iter().filter(|seen| seen.path == "/v1/feed").collect();
+    let ranges: Vec<_> = asked.iter().map(|seen| seen.range.as_deref()).collect();
+    assert_eq!(ranges, [None, Some("bytes=1000-"), Some("bytes=2000-"), Some("bytes=3000-")]);
+    let answered: Vec<_> = asked.iter().map(|seen| seen.answered.unwrap()).collect();
+    let whole = answered[0];
+    assert_eq!(answered, [whole, whole - 1000, whole - 2000, whole - 3000]);
+    phone.verify(&[]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_that_is_replaced_while_it_comes_is_continued_and_one_that_is_lost_begins_anew() {
+    let settings = "[drupal]\nrefresh_seconds = 1\nsettle_ms = 100\n[feed]\nsnapshot_seconds = 1";
+    let site = DrupalSite::new().configure(settings).build().await;
+    let gateway = Gateway::of(&site, ALL_PROGRAMS);
+    let link = Proxy::before(gateway.address);
+    let mut tag = other_snapshot(&gateway, None).await;
+    for is_lost in [false, true] {
+        let phone = Phone::of(&link.url());
+        link.fail("/v1/feed", 1, Fault::CutAfter(1000));
+        link.fail("/v1/feed", 10, Fault::Drop);
+        let ran = phone.run(&["pull"]);
+        assert_eq!(ran.code(), 75, "{ran}");
+        link.heal();
+        let whole = link.take_seen()[0].answered.unwrap();
+        let title = format!("Another title, {is_lost}");
+        site.sql(&format!("UPDATE {{node}} SET title = '{title}' WHERE nid = 165")).await;
+        tag = other_snapshot(&gateway, Some(tag)).await;
+        if is_lost {
+            remove_replaced_snapshots(&site);
+        }
+        phone.pull();
+        let seen = link.take_seen();
+        assert_eq!(seen[0].range.as_deref(), Some("bytes=1000-"), "{seen:?}");
+        assert_eq!(seen[0].answered == Some(whole - 1000), !is_lost, "{seen:?}");
+        assert!(seen[1].path.starts_with("/v1/feed?since="), "then what came since: {seen:?}");
+        let patience = Instant::now() + Duration::from_secs(60);
+        while phone.value::<String>("SELECT title FROM phone_program WHERE id = 165") != title {
+            assert!(Instant::now() < patience, "the change does not arrive");
+            phone.pull();
+        }
+        phone.verify(&[]);
+    }
+}
+
+/// Waits for a snapshot of the site with another entity tag than this, and returns that.
+async fn other_snapshot(gateway: &Gateway, than: Option<HeaderValue>) -> HeaderValue {
+    let patience = Instant::now() + Duration::from_secs(60);
+    loop {
+        let request = reqwest::Client::new().head(format!("{}/v1/feed", gateway.url())).bearer_auth(EVERYTHING);
+        let answer = request.header("accept-encoding", "zstd").send().await.unwrap();
+        match answer.headers().get("etag") {
+            Some(tag) if Some(tag) != than.as_ref() => return tag.clone(),
+            _ => assert!(Instant::now() < patience, "there is no other snapshot"),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn remove_replaced_snapshots(site: &DrupalSite) {
+    let directory = site.directory().join("data/snapshots");
+    let manifest = fs::read_to_string(directory.join("snapshot.json")).unwrap();
+    let names = directory.read_dir_utf8().unwrap().map(|entry| entry.unwrap().file_name().to_owned());
+    let replaced: Vec<_> =
+        names.filter(|name| name.contains(".ndjson.") && !manifest.contains(name.as_str())).collect();
+    assert!(!replaced.is_empty());
+    for name in replaced {
+        fs::remove_file(directory.join(name)).unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,7 @@
 mod commands;
 mod full_disk;
 mod killing;
+mod leftovers;
 mod links;
 mod odbc;
 mod pulling;

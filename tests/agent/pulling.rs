@@ -84,6 +84,11 @@ async fn what_changes_on_the_site_changes_on_the_phone_and_nothing_else_travels(
         assert!(Instant::now() < patience, "the changes do not arrive");
         phone.pull();
     }
+    site.sql("DELETE FROM {node} WHERE nid = 171").await;
+    while phone.value::<String>("SELECT reason FROM phone_gone WHERE program_id = 171") != "deleted" {
+        assert!(Instant::now() < patience, "the other reason does not arrive");
+        phone.pull();
+    }
     assert!(link.take_seen().iter().all(|seen| seen.path.starts_with("/v1/feed?since=")));
     phone.verify(&[]);
 }

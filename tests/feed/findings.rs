@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use audiospread_protocol::Kind;
-use audiospread_server::catalogue::{Finding, Severity, Subject};
-use audiospread_server::feed::{Commit, FindingChanges, Removal, Removals};
+use audiospread_server::catalogue::{Finding, MAX_VALUE, Severity, Subject};
+use audiospread_server::database::own_pool;
+use audiospread_server::feed::{Commit, FindingChanges, Removal, Removals, Store};
 
 use super::{OwnDatabase, program, put};
+use crate::harness::Mariadb;
 
 fn finding(code: &'static str, severity: Severity, subject: Subject) -> Finding {
     Finding::new(code, severity, subject, format!("{code}: ce que l’éditeur devrait faire 🎧"))
@@ -109,4 +111,30 @@ async fn the_lease_has_one_holder_until_it_expires_or_is_given_back() {
     database.sql("UPDATE feed_lease SET expires_at = UNIX_TIMESTAMP()").await;
     assert!(one.try_lease("one", minute).await.unwrap(), "it has expired");
     assert!(!two.try_lease("two", minute).await.unwrap());
+}
+
+#[tokio::test]
+async fn every_statement_fits_into_the_smallest_packet_that_is_accepted() {
+    let database = OwnDatabase::new().await;
+    // The client refuses to send a larger one.
+    let opts = mysql_async::OptsBuilder::default()
+        .socket(Mariadb::shared().socket().to_str())
+        .user(Some("root"))
+        .db_name(Some(&database.name))
+        .max_allowed_packet(Some(1 << 20));
+    let store = Store::open(own_pool(opts.into(), 2).unwrap()).await.unwrap();
+    let published = store.load().await.unwrap();
+    let texts = [10, 2_000, MAX_VALUE - 100];
+    let changes: Vec<_> =
+        (0..1_200).map(|nid| put(program(nid), format!("\"{}\"", "x".repeat(texts[nid as usize % 3])))).collect();
+    let findings = (0..600).map(|number| {
+        let message = "é".repeat(if number == 0 { 1 << 20 } else { 6_000 });
+        (format!("program {number}"), vec![Finding::new("no_body", Severity::Error, Subject::Node(number), message)])
+    });
+    let findings = findings.collect();
+    let Commit::Done(published) = store.commit(published, changes, &findings).await.unwrap() else { panic!("lost") };
+    assert_eq!(published.head.whole.count, 1_200);
+    let kept = store.findings().await.unwrap();
+    assert_eq!(kept.len(), 600);
+    assert!(kept.iter().all(|finding| finding.message.chars().all(|letter| letter == 'é')));
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Seek};
 
-use audiospread_protocol::{Cursor, End, EntityKey, Kind, Line, Operation, Tree, Version, leaf_hash};
+use audiospread_protocol::{Cursor, DeleteReason, End, EntityKey, Kind, Line, Operation, Tree, Version, leaf_hash};
 use audiospread_server::feed::{Body, Delta, Encoding, Feed, FeedError, Gone, Snapshot};
 
 pub(crate) type State = BTreeMap<EntityKey, Vec<u8>>;
@@ -13,6 +13,8 @@ pub(crate) type State = BTreeMap<EntityKey, Vec<u8>>;
 pub(crate) struct Mirror {
     pub(crate) subscribers: bool,
     pub(crate) state: State,
+    /// Why what it had, or a snapshot told of, is gone.
+    pub(crate) gone: BTreeMap<EntityKey, DeleteReason>,
     pub(crate) cursor: Cursor,
 }
 
@@ -29,7 +31,7 @@ impl Mirror {
     pub(crate) fn of_snapshot(feed: &Feed, subscribers: bool, encoding: Encoding) -> Self {
         let snapshot = feed.snapshot(subscribers, encoding).unwrap();
         let (cursor, lines) = (snapshot.cursor, plain(snapshot, encoding));
-        let mut mirror = Self { subscribers, state: State::new(), cursor };
+        let mut mirror = Self { subscribers, state: State::new(), gone: BTreeMap::new(), cursor };
         let end = mirror.apply(&lines);
         assert_eq!(end.cursor, cursor, "the end line says what the snapshot says");
         mirror
@@ -66,8 +68,14 @@ impl Mirror {
             assert!(change.version <= end.cursor.version);
             assert!(self.subscribers || change.key.kind() != Kind::Subscriber);
             match &change.operation {
-                Operation::Put(value) => drop(self.state.insert(change.key.clone(), value.to_vec())),
-                Operation::Delete(_) => drop(self.state.remove(&change.key)),
+                Operation::Put(value) => {
+                    self.gone.remove(&change.key);
+                    self.state.insert(change.key.clone(), value.to_vec());
+                }
+                Operation::Delete(reason) => {
+                    self.gone.insert(change.key.clone(), *reason);
+                    self.state.remove(&change.key);
+                }
             }
         }
         let mut tree = Tree::new();

@@ -44,12 +44,17 @@ pub(crate) struct Seen {
     pub(crate) path: String,
     /// `Range`, where it was asked for.
     pub(crate) range: Option<String>,
+    /// Bytes of the body that the gateway answered, once it has.
+    pub(crate) answered: Option<usize>,
+    number: usize,
 }
 
 #[derive(Default)]
 struct State {
     rules: Vec<Rule>,
     seen: Vec<Seen>,
+    /// Requests that came, ever.
+    count: usize,
 }
 
 /// A running proxy; it ends with the tests' process.
@@ -99,14 +104,17 @@ fn carry(client: &TcpStream, gateway: SocketAddr, state: &Mutex<State>) -> io::R
     let mut from_client = BufReader::new(client.try_clone()?);
     let request = read_head(&mut from_client)?;
     let path = request[0].split(' ').nth(1).unwrap_or_default().to_owned();
-    let fault = {
+    let (number, fault) = {
         let mut state = state.lock().unwrap();
-        state.seen.push(Seen { path: path.clone(), range: header(&request, "range") });
+        state.count += 1;
+        let number = state.count;
+        state.seen.push(Seen { path: path.clone(), range: header(&request, "range"), answered: None, number });
         let rule = state.rules.iter_mut().find(|rule| rule.times > 0 && path.contains(&rule.path));
-        rule.map(|rule| {
+        let fault = rule.map(|rule| {
             rule.times -= 1;
             rule.fault.clone()
-        })
+        });
+        (number, fault)
     };
     let mut out = client.try_clone()?;
     match fault {
@@ -129,6 +137,9 @@ fn carry(client: &TcpStream, gateway: SocketAddr, state: &Mutex<State>) -> io::R
     from_gateway.read_to_end(&mut body)?;
     if header(&head, "transfer-encoding").is_some() {
         body = unchunked(&body);
+    }
+    if let Some(seen) = state.lock().unwrap().seen.iter_mut().find(|seen| seen.number == number) {
+        seen.answered = Some(body.len());
     }
     let announced = body.len().to_string();
     let mut headers = vec![("Connection", "close"), ("Transfer-Encoding", ""), ("Content-Length", announced.as_str())];

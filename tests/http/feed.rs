@@ -3,6 +3,7 @@
 use std::io::Read as _;
 
 use audiospread_protocol::{DeleteReason, Kind, Operation, Tree, leaf_hash};
+use audiospread_server::feed::Encoding;
 use reqwest::Method;
 
 use super::{
@@ -50,6 +51,66 @@ async fn the_snapshot_has_everything_the_token_may_see_in_each_encoding() {
             assert_eq!(tree.digest(true), end.digest);
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_is_resumed_where_it_broke_off_in_each_encoding() {
+    let gateway = Gateway::with_content().await;
+    for encoding in ["identity", "gzip", "zstd"] {
+        let get = |range: String, tag: &str| {
+            let request = gateway.get("/v1/feed").header("accept-encoding", encoding).header("range", range);
+            request.header("if-range", tag.to_owned()).send()
+        };
+        let whole = gateway.get("/v1/feed").header("accept-encoding", encoding).send().await.unwrap();
+        assert_eq!(header(&whole, "accept-ranges"), "bytes");
+        let tag = header(&whole, "etag").to_owned();
+        let said = whole.headers().get("content-encoding").cloned();
+        let whole = whole.bytes().await.unwrap();
+        let size = whole.len();
+
+        for (range, from, to) in [("100-", 100, size), ("0-0", 0, 1), ("-7", size - 7, size), ("5-99999999", 5, size)] {
+            let part = get(format!("bytes={range}"), &tag).await.unwrap();
+            assert_eq!(part.status(), 206, "{encoding} {range}");
+            assert_eq!(header(&part, "content-range"), format!("bytes {from}-{}/{size}", to - 1));
+            assert_eq!(header(&part, "content-length"), (to - from).to_string());
+            assert_eq!((header(&part, "etag"), part.headers().get("content-encoding")), (tag.as_str(), said.as_ref()));
+            assert_eq!(part.bytes().await.unwrap(), &whole[from..to], "{encoding} {range}");
+        }
+        let behind = get(format!("bytes={size}-"), &tag).await.unwrap();
+        assert_eq!(header(&behind, "content-range"), format!("bytes */{size}"));
+        assert_eq!(problem(behind).await, (416, "range_not_satisfiable".into()));
+        for other in ["\"another\"".to_owned(), format!("W/{tag}"), "Mon, 01 Jan 2035 00:00:00 GMT".into()] {
+            let answer = get("bytes=100-".into(), &other).await.unwrap();
+            assert_eq!((answer.status().as_u16(), answer.bytes().await.unwrap()), (200, whole.clone()), "{other}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_is_resumed_after_it_was_replaced_by_those_who_began_it_alone() {
+    let gateway = Gateway::with_content().await;
+    let get = |encoding: &str| gateway.get("/v1/feed").header("accept-encoding", encoding.to_owned());
+    let first = get("zstd").send().await.unwrap();
+    let tag = header(&first, "etag").to_owned();
+    let bytes = first.bytes().await.unwrap();
+    let begun = gateway.feed.snapshot(true, Encoding::Gzip).unwrap().etag;
+    gateway.commit(vec![put(program(171), &program_value("Another", &pack_sound("en/programs/untitled")))]).await;
+    super::until("there is another snapshot", async || {
+        gateway.feed.snapshot(true, Encoding::Zstd).is_ok_and(|snapshot| snapshot.version == 2)
+    })
+    .await;
+    let part = get("zstd").header("range", "bytes=100-").header("if-range", &tag).send().await.unwrap();
+    assert_eq!((part.status().as_u16(), header(&part, "etag")), (206, tag.as_str()));
+    assert_eq!(part.bytes().await.unwrap(), bytes[100..]);
+    // Without a range, or with the tag of another encoding, there is only the last one.
+    let whole = get("zstd").header("if-range", &tag).send().await.unwrap();
+    assert_eq!(whole.status(), 200);
+    assert_ne!(header(&whole, "etag"), tag);
+    let other = get("zstd").header("range", "bytes=100-").header("if-range", &begun).send().await.unwrap();
+    assert_eq!(other.status(), 200);
+    let public = gateway.request(Method::GET, "/v1/feed").bearer_auth(PUBLIC).header("accept-encoding", "zstd");
+    let public = public.header("range", "bytes=100-").header("if-range", &tag).send().await.unwrap();
+    assert_eq!(public.status(), 200, "a snapshot is of a scope");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -60,7 +60,9 @@ async fn edits_are_published_whole(engine: Engine, seed: u64) {
     published.extend(differences(&before, &mirror.state));
 
     assert_eq!(rooms.published().await, rooms.as_read_now().await, "the feed loses nothing and invents nothing");
+    rooms.reasons_are_those_of_now().await;
     assert_eq!(mirror.state, Mirror::fresh(&rooms.feed, true).await.state, "deltas and a fresh pull agree");
+    assert_eq!(mirror.gone, rooms.feed.store().load().await.unwrap().gone, "the reader knows why what is gone is gone");
     assert!(published.len() > SAVES as usize / 3, "only {} changes were published", published.len());
     legitimate.admits(&published);
 }

@@ -1,6 +1,7 @@
 //! A mishap upstream is not a command to delete.
 
-use audiospread_protocol::Kind;
+use audiospread_protocol::{EntityKey, Kind};
+use audiospread_server::catalogue::Subject;
 use audiospread_server::refresh::Scope;
 
 use super::running::Running;
@@ -100,4 +101,30 @@ async fn unmounted_files_fail_the_refresh_and_change_nothing() {
     std::fs::rename(&away, site.files()).unwrap();
     running.refresh(Scope::Whole).await;
     assert_eq!(programs(&running).await, 60);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_too_large_keeps_its_old_state_and_holds_nothing_else_back() {
+    let site = DrupalSite::new().configure("drupal.settle_ms = 50").build().await;
+    let mut running = Running::on(&site).await;
+    running.settle().await;
+    let category = EntityKey::numbered(Kind::Category, 2);
+    let before = running.rooms.published().await;
+
+    // As JSON it is twice as long, and more than any database of the gateway's takes.
+    site.sql("UPDATE {term_data} SET description = REPEAT('\"', 15 * 1024 * 1024) WHERE tid = 2").await;
+    site.sql("UPDATE {node} SET title = 'Another title' WHERE nid = 171").await;
+    running.refresh(Scope::Whole).await;
+    let after = running.rooms.published().await;
+    let program = EntityKey::numbered(Kind::Program, 171);
+    assert_ne!(after[&program], before[&program]);
+    assert_eq!(after[&category], before[&category]);
+    let findings = running.rooms.feed.store().findings().await.unwrap();
+    assert!(findings.iter().any(|finding| finding.code == "too_large" && finding.subject == Subject::Term(2)));
+
+    site.sql("UPDATE {term_data} SET description = 'Short again' WHERE tid = 2").await;
+    running.settle().await;
+    assert_ne!(running.rooms.published().await[&category], before[&category]);
+    let findings = running.rooms.feed.store().findings().await.unwrap();
+    assert!(!findings.iter().any(|finding| finding.code == "too_large"));
 }

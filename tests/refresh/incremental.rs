@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use audiospread_protocol::{EntityKey, Kind, Sha256Digest};
+use audiospread_protocol::{DeleteReason, EntityKey, Kind, Sha256Digest};
 use audiospread_server::config::{Config, Database};
 use audiospread_server::refresh::Scope;
 use rand::rngs::StdRng;
@@ -10,6 +10,7 @@ use rand::{Rng, SeedableRng};
 
 use super::boundaries::until_read;
 use super::running::Running;
+use crate::feed::mirror::Mirror;
 use crate::harness::desk::Desk;
 use crate::harness::editor::Editor;
 use crate::harness::{DrupalSite, copy_directory};
@@ -46,6 +47,7 @@ impl Pair {
                 None => scope = Scope::Nodes(heard),
             }
         }
+        self.told.rooms.reasons_are_those_of_now().await;
         let mut whole = Running::with(&self.another().await).await;
         whole.settle().await;
         let ((told, told_findings), (whole, whole_findings)) = (said(&self.told).await, said(&whole).await);
@@ -123,6 +125,32 @@ async fn what_moves_beneath_the_nodes_is_noticed_whichever_nodes_are_named() {
     pair.agree_after("a files directory that moved", []).await;
     let published = pair.told.rooms.published().await;
     assert!(published.keys().filter(|key| key.kind() == Kind::Program).count() > 50);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_reason_why_something_is_gone_follows_the_site() {
+    let site = DrupalSite::new().configure("drupal.settle_ms = 20").build().await;
+    let mut running = Running::on(&site).await;
+    running.settle().await;
+    let feed = running.rooms.feed.clone();
+    for (nid, scope) in [(171, Scope::Whole), (165, Scope::Nodes([165].into()))] {
+        let program = EntityKey::numbered(Kind::Program, nid);
+        let mut mirror = Mirror::fresh(&feed, true).await;
+        for (statement, reason) in [
+            ("UPDATE {node} SET status = 0", DeleteReason::Unpublished),
+            ("UPDATE {node} SET title = 'Still unpublished'", DeleteReason::Unpublished),
+            ("DELETE FROM {node}", DeleteReason::Deleted),
+        ] {
+            let before = mirror.gone.get(&program).copied();
+            let version = mirror.cursor.version;
+            site.sql(&format!("{statement} WHERE nid = {nid}")).await;
+            running.refresh(scope.clone()).await;
+            mirror.pull(&feed).await;
+            assert_eq!(mirror.gone.get(&program), Some(&reason), "{statement}");
+            assert_eq!(mirror.cursor.version - version, u64::from(before != Some(reason)), "{statement}");
+        }
+        assert_eq!(mirror.gone, Mirror::fresh(&feed, true).await.gone);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

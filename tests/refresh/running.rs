@@ -107,6 +107,15 @@ impl Rooms {
         catalogue.keys().collect::<BTreeSet<_>>().into_iter().filter_map(leaf).collect()
     }
 
+    /// Fails unless each tombstone gives the reason that the site as it is now has.
+    pub(crate) async fn reasons_are_those_of_now(&self) {
+        let site = self.reader.read_all().await.unwrap();
+        let catalogue = Catalogue::new(&site, &**self.blobs.index(), &self.rules, &self.packs);
+        for (key, reason) in self.feed.store().load().await.unwrap().gone {
+            assert_eq!(catalogue.draft(&key).outcome, Outcome::Absent(reason), "{key}");
+        }
+    }
+
     /// What is published, by its leaf.
     pub(crate) async fn published(&self) -> BTreeMap<EntityKey, Sha256Digest> {
         let tree = self.feed.store().load().await.unwrap().tree;

@@ -28,10 +28,15 @@ fn collect(directory: &Path, tests: &mut BTreeSet<String>) {
         let path = entry.path();
         if path.is_dir() {
             collect(&path, tests);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let text = fs::read_to_string(path).unwrap();
-            let functions = text.split("fn ").skip(1).filter_map(|rest| rest.split_once('('));
-            tests.extend(functions.map(|(name, _)| name.to_owned()));
+            continue;
         }
+        let begin = match path.extension().and_then(|extension| extension.to_str()) {
+            Some("rs") => "fn ",
+            Some("py") => "def test_",
+            _ => continue,
+        };
+        let text = fs::read_to_string(path).unwrap();
+        let functions = text.split(begin).skip(1).filter_map(|rest| rest.split_once('('));
+        tests.extend(functions.map(|(name, _)| name.to_owned()));
     }
 }

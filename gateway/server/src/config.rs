@@ -58,7 +58,7 @@ pub struct Drupal {
     /// `$db_prefix`: one for all tables, or one a table with `default` for the others.
     #[serde(default)]
     pub prefix: Prefix,
-    /// The character set of the connection; `utf8mb4` reads `utf8` as well, servers before MySQL 5.5.3 know only `utf8`.
+    /// The character set of the connection; `utf8mb4` reads `utf8` as well. With servers before MySQL 5.5.3 it is `utf8` in any case.
     #[serde(default = "default_charset")]
     pub charset: String,
     /// Seconds between whole readings.

@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use camino::Utf8Path;
 use serde::Serialize;
 
-use crate::blobs::{Blobs, load_packs};
+use crate::blobs::{Blobs, is_opened_in_steps, load_packs};
 use crate::config::Config;
 use crate::drupal::Reader;
 use crate::feed::Store;
@@ -191,5 +191,8 @@ async fn examine_files(config: &Config, reader: Reader, checks: &mut Vec<Check>)
             Blobs::open_index(pool, reader, &config.data_dir, packs.sounds).await.map_err(|error| error.to_string())?;
         blobs.check_storage(storage.clone()).await.map_err(|error| error.to_string())
     };
-    checks.push(judge("Drupal's files", opened.await, |()| format!("{} can be read", storage.files())));
+    checks.push(judge("Drupal's files", opened.await, |()| {
+        let how = if is_opened_in_steps() { ", in steps, since this kernel or its sandbox has no openat2" } else { "" };
+        format!("{} can be read{how}", storage.files())
+    }));
 }

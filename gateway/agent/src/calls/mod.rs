@@ -43,6 +43,17 @@ pub enum CallsError {
     Open(String),
 }
 
+impl CallsError {
+    /// Whether the disk is full.
+    pub(crate) fn is_disk_full(&self) -> bool {
+        match self {
+            Self::Database(error) => database::is_disk_full(error),
+            Self::Shared(error) => error.is_disk_full(),
+            Self::Open(_) => false,
+        }
+    }
+}
+
 impl From<OpenError> for CallsError {
     fn from(error: OpenError) -> Self {
         match error {

@@ -32,7 +32,7 @@ pub(super) fn drop_into(
         .map(Utf8PathBuf::as_path)
         .chain([spare])
         .map(|directory| write(&directory.join(&name), &text))
-        .reduce(|first, second| first.or(second))
+        .reduce(Result::or)
         .unwrap_or_else(|| Err(io::ErrorKind::NotFound.into()))?;
     fs::rename(&written, outgoing.join(&name)).inspect_err(|_| {
         // It stays where nobody reads it, at worst.

@@ -104,7 +104,7 @@ pub enum PullError {
     },
     /// What happens on the phone cannot be written down.
     #[error(transparent)]
-    Calls(#[from] CallsError),
+    Calls(CallsError),
     /// A phone sound was not made, for a reason that lies in this host.
     #[error("{0}")]
     NotMade(String),
@@ -151,6 +151,12 @@ impl PullError {
 impl From<MirrorError> for PullError {
     fn from(error: MirrorError) -> Self {
         if error.is_disk_full() { Self::DiskFull { path: "the mirror".into() } } else { Self::Mirror(error) }
+    }
+}
+
+impl From<CallsError> for PullError {
+    fn from(error: CallsError) -> Self {
+        if error.is_disk_full() { Self::DiskFull { path: "calls.db".into() } } else { Self::Calls(error) }
     }
 }
 

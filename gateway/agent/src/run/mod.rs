@@ -61,13 +61,11 @@ pub async fn run(config: &Config, stop: &Stop, tell: Observer<'_>, ready: &dyn F
     ready();
     let handle = hook.as_ref().map(actix_web::dev::Server::handle);
     let answering = async {
-        match hook {
-            Some(server) => server.await,
-            None => {
-                stop.wished().await;
-                Ok(())
-            }
+        if let Some(server) = hook {
+            return server.await;
         }
+        stop.wished().await;
+        Ok(())
     };
     let stopping = async {
         stop.wished().await;
@@ -95,16 +93,13 @@ async fn keep_pulling(config: &Config, stop: &Stop, tell: Observer<'_>) {
             Err(PullError::Stopped) => return,
             Err(error) => Some(error.to_string()),
         };
-        match failure {
-            Some(message) => {
-                let delay = delays.next().unwrap_or(Duration::from_secs(60));
-                tell(Event::Retry { message, after_ms: u64::try_from(delay.as_millis()).unwrap_or(u64::MAX) });
-                sleep(stop, delay).await;
-            }
-            None => {
-                delays = later_and_later();
-                following::until_something_changed(config, stop, tell).await;
-            }
+        if let Some(message) = failure {
+            let delay = delays.next().unwrap_or(Duration::from_secs(60));
+            tell(Event::Retry { message, after_ms: u64::try_from(delay.as_millis()).unwrap_or(u64::MAX) });
+            sleep(stop, delay).await;
+        } else {
+            delays = later_and_later();
+            following::until_something_changed(config, stop, tell).await;
         }
     }
 }
@@ -114,7 +109,9 @@ async fn look_after(mut calls: Calls, config: &Config, stop: &Stop, tell: Observ
     while !stop.is_wished() {
         let warnings = calls.look_after(&config.asterisk.command);
         if warnings != told {
-            warnings.iter().for_each(|message| tell(Event::Warning { message: message.clone() }));
+            for message in &warnings {
+                tell(Event::Warning { message: message.clone() });
+            }
             told = warnings;
         }
         sleep(stop, LOOK_AFTER).await;

@@ -142,15 +142,12 @@ fn filled(template: &str, number: &str, text: &str, id: &str) -> Option<Url> {
         let (before, from) = rest.split_at(begin);
         url.push_str(before);
         let places = [("{number}", number), ("{text}", text), ("{id}", id)];
-        match places.into_iter().find(|(place, _)| from.starts_with(place)) {
-            Some((place, value)) => {
-                url.push_str(&encoded(value));
-                rest = &from[place.len()..];
-            }
-            None => {
-                url.push('{');
-                rest = &from[1..];
-            }
+        if let Some((place, value)) = places.into_iter().find(|(place, _)| from.starts_with(place)) {
+            url.push_str(&encoded(value));
+            rest = &from[place.len()..];
+        } else {
+            url.push('{');
+            rest = &from[1..];
         }
     }
     url.push_str(rest);

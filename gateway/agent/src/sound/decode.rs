@@ -19,7 +19,7 @@ const RATES: std::ops::RangeInclusive<u32> = 4_000..=384_000;
 /// A file that is being decoded.
 pub(super) struct Decoder {
     reader: Box<dyn FormatReader>,
-    decoder: Box<dyn AudioDecoder>,
+    codec: Box<dyn AudioDecoder>,
     track: u32,
     interleaved: Vec<f32>,
     /// Packets that were heard, and packets that were not.
@@ -38,8 +38,8 @@ impl Decoder {
         let reader = symphonia::default::get_probe()
             .probe(&hint, stream, FormatOptions::default(), MetadataOptions::default())
             .map_err(odd)?;
-        let (decoder, track) = decoder_of(reader.as_ref())?;
-        Ok(Self { reader, decoder, track, interleaved: Vec::new(), heard: 0, unheard: 0 })
+        let (codec, track) = decoder_of(reader.as_ref())?;
+        Ok(Self { reader, codec, track, interleaved: Vec::new(), heard: 0, unheard: 0 })
     }
 
     /// The next block, mixed to one channel, and its rate; nothing at the end.
@@ -47,19 +47,18 @@ impl Decoder {
         loop {
             let packet = match self.reader.next_packet() {
                 Ok(Some(packet)) => packet,
-                // What was cut off is heard as far as it goes.
-                Ok(None) => return self.end(),
                 Err(Error::IoError(error)) if error.raw_os_error().is_some() => return Err(error.into()),
                 Err(Error::ResetRequired) => {
-                    (self.decoder, self.track) = decoder_of(self.reader.as_ref())?;
+                    (self.codec, self.track) = decoder_of(self.reader.as_ref())?;
                     continue;
                 }
-                Err(_) => return self.end(),
+                // What was cut off is heard as far as it goes.
+                Ok(None) | Err(_) => return self.end(),
             };
             if packet.track_id != self.track {
                 continue;
             }
-            match self.decoder.decode(&packet) {
+            match self.codec.decode(&packet) {
                 Ok(buffer) if buffer.is_empty() => {}
                 Ok(buffer) => {
                     let (rate, channels) = (buffer.spec().rate(), buffer.num_planes().max(1));

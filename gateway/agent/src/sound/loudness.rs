@@ -24,8 +24,8 @@ const CEILING: f32 = 0.891;
 /// Samples that the limiter looks ahead: 5 ms.
 const AHEAD: usize = RATE as usize / 200;
 
-/// The limiter lets go within about 100 ms.
-const RELEASE: f32 = 1.0 / (RATE as f32 / 10.0);
+/// What the limiter lets go a sample: all of it within 100 ms.
+const RELEASE: f32 = 1.0 / 800.0;
 
 /// A factor for samples.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -168,7 +168,7 @@ fn each_block(from: &Utf8Path, take: &mut dyn FnMut(&[f32]) -> Result<(), SoundE
     };
     while let Some(rate) = decoder.next(&mut mono)? {
         // Pieces of different rates that were joined follow each other, each at its own.
-        if let Some(former) = resampler.take_if(|resampler| resampler.from_rate() != rate) {
+        if let Some(former) = resampler.take_if(|resampler| resampler.source_rate() != rate) {
             former.finish(&mut out)?;
         }
         let resampler = match &mut resampler {

@@ -32,7 +32,7 @@ impl ToTelephone {
         Ok(Self { from, resampler, waiting: Vec::new(), produced: Vec::new(), late, taken: 0, given: 0 })
     }
 
-    pub(super) const fn from_rate(&self) -> u32 {
+    pub(super) const fn source_rate(&self) -> u32 {
         self.from
     }
 

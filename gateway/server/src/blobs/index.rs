@@ -14,7 +14,7 @@ use super::beneath::Facts;
 use super::record::{Condition, Entry, Home, source_text};
 use super::state::{State, beginning};
 use crate::catalogue::site::{AudioIndex, AudioSource, AudioState};
-use crate::catalogue::{Finding, Severity, Subject};
+use crate::catalogue::{Finding, Severity, Subject, codes};
 
 /// How far the index is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -137,11 +137,11 @@ impl Index {
             let name = source_text(&record.source);
             let (code, message) = match record.entry.condition {
                 Condition::Corrupt => (
-                    "corrupt_blob",
+                    codes::CORRUPT_BLOB,
                     format!("The bytes of {name} are not those that its name promises: upload this audio again."),
                 ),
                 Condition::Unreadable => (
-                    "unreadable_file",
+                    codes::UNREADABLE_FILE,
                     format!(
                         "The gateway's account may not read {name}: give it the right to read the files directory."
                     ),

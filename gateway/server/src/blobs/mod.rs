@@ -28,6 +28,7 @@ use arc_swap::ArcSwapOption;
 use camino::Utf8Path;
 use tokio::sync::Mutex;
 
+pub(crate) use beneath::is_opened_in_steps;
 pub use index::{Index, Progress};
 pub use open::{BlobError, OpenBlob};
 pub use packs::{LoadedPacks, PackError, PackSounds, load_packs};

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::beneath::{Facts, Found, Root};
 use super::measure::{Mime, measure};
-use crate::catalogue::{Finding, Packs, PromptName, Severity, Subject};
+use crate::catalogue::{Finding, Packs, PromptName, Severity, Subject, codes};
 
 /// Why the packs cannot be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -137,7 +137,7 @@ impl LoadedPacks {
             Err(error) => error.to_string(),
         };
         self.findings.push(Finding::new(
-            "pack_sound_unusable",
+            codes::PACK_SOUND_UNUSABLE,
             Severity::Warning,
             Subject::Prompt(format!("{name}@{language}")),
             format!("The sound {path} of the language pack is left out ({reason}): install the pack again."),

@@ -26,8 +26,8 @@ pub enum TableError {
     Statement(#[from] mysql_async::Error),
 }
 
-/// Rows of one INSERT.
-const BATCH: usize = 200;
+/// Rows of one INSERT: below 1 MiB together, however long their paths.
+const BATCH: usize = 100;
 const COLUMNS: usize = 12;
 /// Bytes of the longest source that the table takes: four times what Drupal's `files.filepath` holds. A longer one is looked at at each start.
 const LONGEST: usize = 4096;

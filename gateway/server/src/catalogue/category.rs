@@ -99,7 +99,7 @@ mod tests {
 
     use super::super::sample::{Sample, blob, sound_of};
     use super::super::site::AudioState;
-    use super::super::{Outcome, codes};
+    use super::super::{MAX_VALUE, Outcome, codes};
     use super::*;
 
     fn draft(sample: &Sample, tid: Tid) -> Draft {
@@ -142,6 +142,22 @@ mod tests {
         assert!(draft.value()["audio"]["en"].get("title").is_none());
         assert_eq!(draft.codes(), [codes::MISSING_BLOB, codes::NO_TITLE_SOUND, codes::NO_TITLE_SOUND]);
         assert_eq!(self::draft(&sample, 3).value()["audio"], json!({}));
+    }
+
+    #[test]
+    fn a_category_that_is_too_large_keeps_its_old_state_and_is_told() {
+        let mut sample = Sample::new();
+        sample.site.terms.get_mut(&2).unwrap().description = "x".repeat(MAX_VALUE).into();
+        let large = draft(&sample, 2);
+        assert_eq!(large.outcome, Outcome::Keep(Wait::Shortening));
+        assert!(
+            large
+                .findings
+                .iter()
+                .any(|finding| finding.code == codes::TOO_LARGE && finding.subject == Subject::Term(2))
+        );
+        sample.site.terms.get_mut(&2).unwrap().description = "x".repeat(MAX_VALUE - 10_000).into();
+        assert!(matches!(draft(&sample, 2).outcome, Outcome::Put(_)));
     }
 
     #[test]

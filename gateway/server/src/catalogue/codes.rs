@@ -24,6 +24,8 @@ codes! {
     NOT_AUDIO = "not_audio": "The bytes of a recording are no audio that can be played.";
     AUDIO_PENDING = "audio_pending": "Info: a recording was not looked at yet; what is on the phone stays until then.";
     TEMPORARY_FILE = "temporary_file": "Warning: Drupal counts a recording's file as temporary and will delete it.";
+    // Any entity.
+    TOO_LARGE = "too_large": "Error: an entity's texts are too long for the phones, which keep what they have of it.";
     // Sounds of categories.
     DUPLICATE_SOUND = "duplicate_sound": "Warning: a category has several nodes with its sounds in one language; the lowest nid counts.";
     SOUND_WITHOUT_CATEGORY = "sound_without_category": "Warning: a node with sounds is tagged with no category.";

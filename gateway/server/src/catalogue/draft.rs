@@ -2,11 +2,15 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use audiospread_protocol::DeleteReason;
+use audiospread_protocol::{DeleteReason, EntityKey, Kind};
 use serde::Serialize;
 
 use super::site::{Fid, FileNode, Nid, Node, Tid};
-use super::{Finding, Severity, Subject};
+use super::{Finding, Severity, Subject, codes};
+
+/// Bytes of the largest value. The largest that a phone can need has some thousand; what is larger would travel over slow links at each change,
+/// and does not fit into a packet of every database.
+pub const MAX_VALUE: usize = 256 * 1024;
 
 /// What the rules make of one entity.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +44,34 @@ pub enum Wait {
     Audio,
     /// For the end of a save in Drupal, seen half done.
     Save,
+    /// For an editor who makes it smaller.
+    Shortening,
+}
+
+impl Draft {
+    /// Itself; or, where its value is larger than [`MAX_VALUE`], a finding and the old state.
+    pub(super) fn within_bounds(self, key: &EntityKey) -> Self {
+        let Outcome::Put(value) = &self.outcome else { return self };
+        if value.len() <= MAX_VALUE {
+            return self;
+        }
+        let subject = match (key.kind(), key.number()) {
+            (Kind::Program | Kind::Subscriber, Some(nid)) => Subject::Node(nid),
+            (Kind::Category, Some(tid)) => Subject::Term(tid),
+            (Kind::Prompt, _) => Subject::Prompt(key.id().to_owned()),
+            _ => Subject::Site,
+        };
+        let message = format!(
+            "Its texts have {} KiB, and at most {} KiB go to the phones: shorten its name or description. Until then the phones keep what \
+             they have of it.",
+            value.len() / 1024,
+            MAX_VALUE / 1024
+        );
+        let mut findings = self.findings;
+        findings.push(Finding::new(codes::TOO_LARGE, Severity::Error, subject, message));
+        findings.sort();
+        Self { outcome: Outcome::Keep(Wait::Shortening), findings, stamp: self.stamp, categories: Box::default() }
+    }
 }
 
 /// Gathers a draft while its rule goes along.

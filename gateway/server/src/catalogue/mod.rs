@@ -30,7 +30,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use audiospread_protocol::{DeleteReason, EntityKey, Kind, PhoneNumber};
 
-pub use draft::{Draft, Outcome, Wait};
+pub use draft::{Draft, MAX_VALUE, Outcome, Wait};
 pub use edit::{Affected, Edit};
 pub use finding::{Finding, Severity, Subject};
 pub use packs::{Packs, PromptName};
@@ -121,8 +121,13 @@ impl<'a> Catalogue<'a> {
         }
     }
 
-    /// What the rules make of an entity. A key that the site does not have is absent, deleted.
+    /// What the rules make of an entity. A key that the site does not have is absent, deleted; one that is too large for the feed keeps its
+    /// old state.
     pub fn draft(&self, key: &EntityKey) -> Draft {
+        self.unbounded_draft(key).within_bounds(key)
+    }
+
+    fn unbounded_draft(&self, key: &EntityKey) -> Draft {
         let gone = || {
             let drafting = draft::Drafting::default();
             if key.kind() == Kind::Prompt && self.saving.prompts {

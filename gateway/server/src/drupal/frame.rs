@@ -9,6 +9,7 @@ use super::php;
 use super::scan::{Keys, Scan};
 use super::session::Session;
 use super::values;
+use crate::catalogue::codes;
 use crate::catalogue::site::{Languages, Term, Tid};
 
 /// Named rows of `variable`, unserialised.
@@ -28,7 +29,7 @@ impl Variables {
                 Ok(value) => {
                     variables.insert(name, value);
                 }
-                Err(error) => notes.site("variable_unreadable", format!(
+                Err(error) => notes.site(codes::VARIABLE_UNREADABLE, format!(
                     "Drupal's variable {name} cannot be read ({error}), and its default is taken. Save the settings that it belongs to again."
                 )),
             }
@@ -124,7 +125,7 @@ async fn vocabulary(session: &mut Session<'_>, wanted: &str, notes: &mut Notes) 
     let named: Vec<u32> = found.iter().filter(|(_, name)| name == wanted).map(|(vid, _)| *vid).collect();
     if let [first, _, ..] = named[..] {
         notes.site(
-            "vocabulary_ambiguous",
+            codes::VOCABULARY_AMBIGUOUS,
             format!(
                 "Several vocabularies are called {wanted:?}; the one with the vid {first} is taken. \
              Set content.vocabulary in gateway.toml to the vid of the phone's."

@@ -12,6 +12,7 @@ use super::notes::Notes;
 use super::php;
 use super::session::Session;
 use super::values;
+use crate::catalogue::codes;
 use crate::config::{Content, Fields, Prefix};
 
 /// What a node is for the phone.
@@ -186,7 +187,7 @@ impl Layout {
             tables.retain(|table| {
                 let is_there = present.has(&table.table);
                 if !is_there {
-                    notes.site("table_missing", format!(
+                    notes.site(codes::TABLE_MISSING, format!(
                         "CCK says that {} is in the table {}, which does not exist or may not be read: its values are taken as empty. \
                          Restore the table, or give the gateway's account the right to SELECT on it.",
                         named(&table.columns), table.table
@@ -198,7 +199,8 @@ impl Layout {
                 drop_missing_columns(session, &mut tables, notes).await?;
             }
         } else {
-            notes.site("table_missing", "The site has no tables of CCK: only attachments are read, and no fields.");
+            notes
+                .site(codes::TABLE_MISSING, "The site has no tables of CCK: only attachments are read, and no fields.");
         }
         let files = |holds| tables.iter().flat_map(|table| &table.columns).any(|column| column.holds == holds);
         for (is_needed, is_there, table) in [
@@ -206,7 +208,7 @@ impl Layout {
             (files(Holds::ManagedFiles), modules.files, "files"),
         ] {
             if is_needed && !is_there {
-                notes.site("table_missing", format!(
+                notes.site(codes::TABLE_MISSING, format!(
                     "The table {} does not exist or may not be read: no recording that a field points at can be found. \
                      Restore it, or give the gateway's account the right to SELECT on it.",
                     Table::of(prefix, table)?
@@ -311,7 +313,7 @@ fn place(
             .collect();
         let Some(field) = fields.get(configured).filter(|_| !users.is_empty()) else {
             notes.site(
-                "field_missing",
+                codes::FIELD_MISSING,
                 format!(
                     "No content type of the phone has the field {configured:?}, which content.fields.{key} names. \
                  Add it in Drupal, or correct gateway.toml (\"\" if there is none)."
@@ -320,7 +322,7 @@ fn place(
             continue;
         };
         let Some(holds) = holds(meaning, &field.kind) else {
-            notes.site("field_unsupported", format!(
+            notes.site(codes::FIELD_UNSUPPORTED, format!(
                 "The field {configured} is of the type {}, which cannot be the {key}: recordings are in fields of the types file_cck and \
                  filefield, everything else in texts and numbers. Correct content.fields.{key} in gateway.toml.",
                 field.kind
@@ -331,7 +333,7 @@ fn place(
         let suffix = if holds == Holds::ManagedFiles { Some("fid") } else { field.columns.first().map(String::as_str) };
         let name = suffix.and_then(|suffix| Name::new(&format!("{configured}_{suffix}")).ok());
         let (Some(name), Ok(field_name)) = (name, Name::new(configured)) else {
-            notes.site("field_unreadable", format!(
+            notes.site(codes::FIELD_UNREADABLE, format!(
                 "CCK's entry of the field {configured} in content_node_field cannot be read, and so its values are taken as empty. \
                  Save the field's settings in Drupal again."
             ));
@@ -390,7 +392,7 @@ async fn drop_missing_columns(
         table.columns = there;
         table.is_multiple &= has("delta");
         if !missing.is_empty() {
-            notes.site("table_missing", format!(
+            notes.site(codes::TABLE_MISSING, format!(
                 "CCK says that {} is in the table {}, which has no such column: its values are taken as empty. Restore the table.",
                 named(&missing), table.table
             ));

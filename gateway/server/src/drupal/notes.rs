@@ -1,7 +1,7 @@
 //! What was seen while reading and an editor should know.
 
 use crate::catalogue::site::{Nid, Tid};
-use crate::catalogue::{Finding, Severity, Subject};
+use crate::catalogue::{Finding, Severity, Subject, codes};
 
 /// More than this nobody reads, and a table that is wrong from top to bottom should not fill the memory.
 const MOST: usize = 1_000;
@@ -21,7 +21,7 @@ impl Notes {
         let message = format!(
             "The {what} holds bytes that are no UTF-8; they are shown as \u{fffd}. Open it in Drupal, correct it and save it again."
         );
-        self.add(Finding::new("bad_encoding", Severity::Warning, subject, message));
+        self.add(Finding::new(codes::BAD_ENCODING, Severity::Warning, subject, message));
     }
 
     /// A value that is not of the type that its column should have.
@@ -29,7 +29,7 @@ impl Notes {
         let value: String = value.chars().take(60).collect();
         let message =
             format!("The field {field} has the value {value:?}, which cannot be used here. Correct it in Drupal.");
-        self.add(Finding::new("strange_value", Severity::Warning, Subject::Node(nid), message));
+        self.add(Finding::new(codes::STRANGE_VALUE, Severity::Warning, Subject::Node(nid), message));
     }
 
     /// The finding of a node whose title is no UTF-8.

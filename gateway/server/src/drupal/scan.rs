@@ -83,8 +83,9 @@ impl Scan {
         if packed {
             let cell = format!(", '{}'", CELL as char);
             let (columns, row) = (columns.join(&format!("{cell}, ")) + &cell, ROW as char);
+            // GROUP_CONCAT would do alone, were it not for MySQL 8 and later, which there join texts of several character sets byte by byte.
             format!(
-                "SELECT COUNT(*), GROUP_CONCAT({columns} SEPARATOR '{row}')
+                "SELECT COUNT(*), GROUP_CONCAT(CONCAT({columns}) SEPARATOR '{row}')
                  FROM {table} WHERE {key} >= ? AND {key} < ? {only}"
             )
         } else {

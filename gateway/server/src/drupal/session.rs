@@ -23,10 +23,10 @@ pub(super) const LONGEST_PAGE: usize = 1 << 20;
 
 /// What is said on every connection to Drupal's database before it is used.
 ///
-/// `READ ONLY` is known from MySQL 5.6.5 and `MariaDB` 10.0 on; older servers take it for a comment.
+/// `READ ONLY` is known from MySQL 5.6.5 and `MariaDB` 10.0 on, `utf8mb4` from MySQL 5.5.3; older servers take them for comments.
 pub(super) fn session_statements(drupal: &Drupal) -> Vec<String> {
     vec![
-        format!("SET NAMES {}", drupal.charset),
+        format!("SET NAMES utf8 /*!50503 , NAMES {} */", drupal.charset),
         format!("SET SESSION group_concat_max_len = {LONGEST_PAGE}"),
         "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ /*!50605 , READ ONLY */".into(),
     ]

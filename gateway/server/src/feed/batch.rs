@@ -8,7 +8,7 @@ use mysql_async::{Conn, Value};
 
 /// Rows of one statement.
 const ROWS: usize = 500;
-/// Bytes of values in one statement: well below `max_allowed_packet`, of which old servers have 1 MiB.
+/// Bytes of values in one statement: with names and hashes below the least `max_allowed_packet` that is accepted.
 const BYTES: usize = 512 * 1024;
 
 /// What becomes of an entity.

@@ -1,6 +1,6 @@
 //! Making versions: changes, tombstones, digests, blob uses and findings in one transaction, or not at all.
 
-use audiospread_protocol::{EntityKey, Operation, Tree, leaf_hash};
+use audiospread_protocol::{EntityKey, Operation, leaf_hash};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error, Row as SqlRow};
 
@@ -25,8 +25,8 @@ impl Store {
     /// Publishes `changes` as the version after `published`, in one transaction, with memory for some hundred changes at a time.
     /// An entity is among them at most once.
     ///
-    /// A put of what is there already, and a delete of what is not, are no changes; without a change there is no version, and only the
-    /// findings are written.
+    /// A put of what is there already is no change, nor is a delete of what is not there, unless its tombstone gives another reason; without a
+    /// change there is no version, and only the findings are written.
     ///
     /// # Errors
     /// If a value is not one JSON value on one line, or the database fails. Then load again: the transaction's end may be unknown.
@@ -50,46 +50,47 @@ impl Store {
 
     async fn attempt(
         &self,
-        Published { mut head, mut tree }: Published,
+        mut published: Published,
         mut changes: impl Iterator<Item = (EntityKey, Operation)> + Send,
         findings: &FindingChanges,
     ) -> Result<Option<Published>, FeedError> {
-        let mut next = next_change(&mut tree, &mut changes)?;
+        let mut next = next_change(&mut published, &mut changes)?;
         let makes_a_version = next.is_some();
         if !makes_a_version && findings.is_empty() {
-            return Ok(Some(Published { head, tree }));
+            return Ok(Some(published));
         }
         let mut session = Session::writing(self.pool()).await?;
-        if !hold_head(session.conn(), &head).await? {
+        if !hold_head(session.conn(), &published.head).await? {
             return Ok(None);
         }
         write_findings(session.conn(), findings).await?;
         if makes_a_version {
-            let mut batch = Batch::new(head.version + 1);
+            let mut batch = Batch::new(published.head.version + 1);
             while let Some(row) = next {
                 if !batch.has_room_for(&row) {
                     batch.write(session.conn()).await?;
                 }
                 batch.add(row);
-                next = next_change(&mut tree, &mut changes)?;
+                next = next_change(&mut published, &mut changes)?;
             }
             batch.write(session.conn()).await?;
-            head.version += 1;
-            (tree, head.whole, head.public) = digests_of(tree).await?;
-            move_head(session.conn(), &head).await?;
-            head = Head::read(session.conn()).await?;
+            published.head.version += 1;
+            let (tree, whole, public) = digests_of(published.tree).await?;
+            (published.tree, published.head.whole, published.head.public) = (tree, whole, public);
+            move_head(session.conn(), &published.head).await?;
+            published.head = Head::read(session.conn()).await?;
         }
         session.commit().await?;
         if makes_a_version {
-            self.announce(&head).await;
+            self.announce(&published.head).await;
         }
-        Ok(Some(Published { head, tree }))
+        Ok(Some(published))
     }
 }
 
-/// The next change that changes something, with the tree as it is after it.
+/// The next change that changes something; what is published is as it is after it.
 fn next_change(
-    tree: &mut Tree,
+    Published { tree, gone, .. }: &mut Published,
     changes: &mut impl Iterator<Item = (EntityKey, Operation)>,
 ) -> Result<Option<Row>, FeedError> {
     for (key, operation) in changes {
@@ -102,13 +103,16 @@ fn next_change(
                     if value.contains(&b'\n') {
                         return Err(FeedError::Value(key));
                     }
+                    gone.remove(&key);
                     let state = State::There { value, leaf, blobs };
                     return Ok(Some(Row { key, state, was_there: former.is_some() }));
                 }
             }
             Operation::Delete(reason) => {
-                if tree.remove(&key).is_some() {
-                    return Ok(Some(Row { key, state: State::Gone(reason), was_there: true }));
+                let was_there = tree.remove(&key).is_some();
+                if was_there || gone.get(&key).is_some_and(|known| *known != reason) {
+                    gone.insert(key.clone(), reason);
+                    return Ok(Some(Row { key, state: State::Gone(reason), was_there }));
                 }
             }
         }

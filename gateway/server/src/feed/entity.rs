@@ -1,6 +1,6 @@
 //! Entities as rows: reading them, and listing what is published.
 
-use audiospread_protocol::{Change, EntityKey, Kind, Operation, Sha256Digest, Version};
+use audiospread_protocol::{Change, DeleteReason, EntityKey, Kind, Operation, Sha256Digest, Version};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Row, from_row_opt};
 
@@ -31,10 +31,17 @@ pub(super) fn change_from(row: Row) -> Result<Change, FeedError> {
     Ok(Change { version, key, operation })
 }
 
-/// The name and the leaf that a row `(kind, id, leaf)` is.
-pub(super) fn leaf_from(row: Row) -> Result<(EntityKey, Sha256Digest), FeedError> {
-    let (kind, id, leaf) = from_row_opt::<(String, Vec<u8>, Vec<u8>)>(row).map_err(FeedError::damaged)?;
-    Ok((key_from(&kind, id)?, digest_from(&leaf)?))
+/// The name, and the leaf or the reason of its absence, that a row `(kind, id, leaf, reason)` is.
+pub(super) fn outline_from(row: Row) -> Result<(EntityKey, Result<Sha256Digest, DeleteReason>), FeedError> {
+    let (kind, id, leaf, reason) =
+        from_row_opt::<(String, Vec<u8>, Option<Vec<u8>>, Option<String>)>(row).map_err(FeedError::damaged)?;
+    let key = key_from(&kind, id)?;
+    let state = match (leaf, reason) {
+        (Some(leaf), None) => Ok(digest_from(&leaf)?),
+        (None, Some(reason)) => Err(reason.parse().map_err(FeedError::damaged)?),
+        _ => return Err(FeedError::damaged(format_args!("{key} is neither there nor gone"))),
+    };
+    Ok((key, state))
 }
 
 fn key_from(kind: &str, id: Vec<u8>) -> Result<EntityKey, FeedError> {

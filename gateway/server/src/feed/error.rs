@@ -21,6 +21,12 @@ pub enum FeedError {
     /// The gateway's database refused a statement, or went away in its middle.
     #[error("the gateway's database failed: {0}")]
     Database(#[from] mysql_async::Error),
+    /// The gateway's database takes only small packets.
+    #[error(
+        "the gateway's database takes packets of {0} bytes at most: set max_allowed_packet to 1M or more in the configuration of its server, and \
+         start that again"
+    )]
+    SmallPackets(u64),
     /// The gateway's database holds what the gateway never writes.
     #[error(
         "the gateway's database is damaged ({0}): give the gateway an empty one, which it fills again from Drupal; \

@@ -12,6 +12,10 @@ use crate::catalogue::{Finding, Severity, Subject};
 
 /// Rows of one statement.
 const ROWS: usize = 500;
+/// Bytes of texts in one statement: well below the least `max_allowed_packet`.
+const BYTES: usize = 512 * 1024;
+/// Bytes of the longest message that is kept whole.
+const MESSAGE: usize = 16 * 1024;
 
 /// The findings that owners have from now on, instead of those they had; an owner with an empty list has none any more.
 ///
@@ -69,15 +73,41 @@ pub(super) async fn write_findings(conn: &mut Conn, changes: &FindingChanges) ->
     }
     let owned: Vec<_> =
         changes.iter().flat_map(|(owner, findings)| findings.iter().map(move |finding| (owner, finding))).collect();
-    for findings in owned.chunks(ROWS) {
-        let insert = format!(
-            "INSERT INTO feed_finding (owner, code, severity, subject_type, subject_id, message) VALUES {}",
-            placeholders("(?,?,?,?,?,?)", findings.len())
-        );
-        let params: Vec<Value> = findings.iter().flat_map(|(owner, finding)| row_of(owner, finding)).collect();
-        conn.exec_drop(insert, params).await?;
+    let rows = owned.into_iter().map(|(owner, finding)| row_of(owner, finding));
+    let (mut params, mut bytes) = (Vec::new(), 0);
+    for row in rows {
+        let size: usize = row.iter().map(size_of_value).sum();
+        if params.len() == ROWS * row.len() || (bytes + size > BYTES && !params.is_empty()) {
+            insert(conn, std::mem::take(&mut params)).await?;
+            bytes = 0;
+        }
+        bytes += size;
+        params.extend(row);
     }
-    Ok(())
+    insert(conn, params).await
+}
+
+async fn insert(conn: &mut Conn, params: Vec<Value>) -> Result<(), mysql_async::Error> {
+    if params.is_empty() {
+        return Ok(());
+    }
+    let insert = format!(
+        "INSERT INTO feed_finding (owner, code, severity, subject_type, subject_id, message) VALUES {}",
+        placeholders("(?,?,?,?,?,?)", params.len() / 6)
+    );
+    conn.exec_drop(insert, params).await
+}
+
+fn size_of_value(value: &Value) -> usize {
+    if let Value::Bytes(bytes) = value { bytes.len() } else { 0 }
+}
+
+fn cut(message: &str) -> &str {
+    let mut end = message.len().min(MESSAGE);
+    while !message.is_char_boundary(end) {
+        end -= 1;
+    }
+    &message[..end]
 }
 
 fn row_of(owner: &str, finding: &Finding) -> [Value; 6] {
@@ -98,7 +128,7 @@ fn row_of(owner: &str, finding: &Finding) -> [Value; 6] {
         severity.into(),
         subject_type.into(),
         subject_id.into_bytes().into(),
-        finding.message.as_str().into(),
+        cut(&finding.message).into(),
     ]
 }
 

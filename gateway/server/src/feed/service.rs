@@ -78,6 +78,12 @@ impl Feed {
         self.shelf.snapshot(&self.head(), subscribers, encoding)
     }
 
+    /// A snapshot that was begun, by its entity tag (quotes included), also when there is a newer one; `None` where it is not kept, and the
+    /// last one has to be taken.
+    pub fn begun_snapshot(&self, subscribers: bool, encoding: Encoding, etag: &str) -> Option<Snapshot> {
+        self.shelf.begun(&self.head(), subscribers, encoding, etag)
+    }
+
     /// Waits until the feed stands elsewhere than `since`, for at most `patience`; true if it does.
     pub async fn wait_for_change(&self, since: &Cursor, patience: Duration) -> bool {
         let mut heads = self.heads.clone();

@@ -1,8 +1,9 @@
 //! The feed in the gateway's own database: opening and reading it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use audiospread_protocol::{Cursor, Epoch, Sha256Digest, Tree};
+use audiospread_protocol::{Cursor, DeleteReason, EntityKey, Epoch, Sha256Digest, Tree};
 use futures_util::TryStreamExt;
 use mysql_async::Row;
 use mysql_async::prelude::Queryable;
@@ -10,11 +11,15 @@ use tokio::sync::{Mutex, watch};
 
 use super::FeedError;
 use super::delta::is_known;
-use super::entity::leaf_from;
+use super::entity::outline_from;
 use super::head::{Head, State};
 use super::session::Session;
 use crate::database::{Connection, Pool};
 use crate::migrations::migrate;
+
+/// The least `max_allowed_packet` of the gateway's own database, in bytes: what the oldest servers have by themselves. Every statement of the
+/// gateway's is smaller.
+const LEAST_PACKET: u64 = 1 << 20;
 
 /// The feed in the gateway's own database. Clones are the same store.
 #[derive(Clone, Debug)]
@@ -31,21 +36,27 @@ struct Watched {
     announcing: Mutex<()>,
 }
 
-/// What is published: the head, and the leaf of each entity.
+/// What is published: the head, the leaf of each entity, and the tombstones.
 #[derive(Clone, Debug)]
 pub struct Published {
     /// Where the feed stands.
     pub head: Head,
     /// The leaves of its entities.
     pub tree: Tree,
+    /// Why the entities are gone that it once had, as far as that is still told.
+    pub gone: BTreeMap<EntityKey, DeleteReason>,
 }
 
 impl Store {
     /// Opens the feed: migrates the database, and begins a feed with a new epoch where there is none.
     ///
     /// # Errors
-    /// If the database cannot be reached, migrated or read.
+    /// If the database cannot be reached, migrated or read, or takes only packets that are too small.
     pub async fn open(pool: Pool) -> Result<Self, FeedError> {
+        let packet: Option<u64> = pool.get().await?.query_first("SELECT @@max_allowed_packet").await?;
+        if let Some(packet) = packet.filter(|packet| *packet < LEAST_PACKET) {
+            return Err(FeedError::SmallPackets(packet));
+        }
         migrate(&pool).await?;
         begin_feed(&pool).await?;
         let head = Head::read(&mut *pool.get().await?).await?;
@@ -70,14 +81,19 @@ impl Store {
     pub async fn load(&self) -> Result<Published, FeedError> {
         let mut session = Session::reading(&self.pool).await?;
         let head = Head::read(session.conn()).await?;
-        let mut tree = Tree::new();
+        let (mut tree, mut gone) = (Tree::new(), BTreeMap::new());
         let mut rows = session
             .conn()
-            .exec_stream::<Row, _, _>("SELECT kind, id, leaf FROM feed_entity WHERE value IS NOT NULL", ())
+            .exec_stream::<Row, _, _>(
+                "SELECT kind, id, leaf, reason FROM feed_entity WHERE value IS NOT NULL OR version > ?",
+                (head.floor,),
+            )
             .await?;
         while let Some(row) = rows.try_next().await? {
-            let (key, leaf) = leaf_from(row)?;
-            tree.insert(key, leaf);
+            match outline_from(row)? {
+                (key, Ok(leaf)) => drop(tree.insert(key, leaf)),
+                (key, Err(reason)) => drop(gone.insert(key, reason)),
+            }
         }
         drop(rows);
         session.commit().await?;
@@ -85,7 +101,7 @@ impl Store {
         if (whole, public) != (head.whole, head.public) {
             return Err(FeedError::damaged("its entities do not have the digest of its head"));
         }
-        Ok(Published { head, tree })
+        Ok(Published { head, tree, gone })
     }
 
     /// Whether a version from the floor on names this blob.

@@ -12,7 +12,8 @@ use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use tokio_util::io::ReaderStream;
 
 use super::authorization::{self, Authorized};
-use super::conditional::{Wanted, has_already, wanted};
+use super::conditional::has_already;
+use super::part::{Part, asked_for};
 use super::problems::Refusal;
 use super::{State, openapi};
 use crate::blobs::BlobError;
@@ -73,20 +74,9 @@ pub(super) async fn get(
     }
     let blob = state.apart(async move { blobs.open(&sha256).await }).await?.map_err(cannot_open)?;
 
-    let is_get = request.method() == Method::GET;
-    let part = if is_get { wanted(request.headers(), &etag, blob.size) } else { Wanted::Whole };
-    let (mut answer, start, length) = match part {
-        Wanted::Whole => (HttpResponse::Ok(), 0, blob.size),
-        Wanted::Part { start, length } => {
-            let mut answer = HttpResponse::PartialContent();
-            let last = start + length - 1;
-            answer.insert_header((header::CONTENT_RANGE, format!("bytes {start}-{last}/{}", blob.size)));
-            (answer, start, length)
-        }
-        Wanted::Unsatisfiable => return Err(outside(blob.size)),
-    };
+    let Part { mut answer, start, length } = asked_for(&request, &etag, blob.size, "blob")?;
     described(&mut answer, &sha256, &etag).insert_header((header::CONTENT_TYPE, blob.mime));
-    if !is_get {
+    if request.method() == Method::HEAD {
         return Ok(answer.body(SizedStream::new(length, futures_util::stream::empty::<std::io::Result<_>>())));
     }
     let mut file = tokio::fs::File::from_std(blob.file);
@@ -108,15 +98,6 @@ fn described<'a>(
         .insert_header((header::ACCEPT_RANGES, "bytes"))
         .insert_header((header::CACHE_CONTROL, FOREVER))
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-}
-
-fn outside(size: u64) -> Refusal {
-    let detail = format!("The blob has {size} bytes. Ask for a range within them, or for all without Range.");
-    let refusal = Refusal::new(ProblemCode::RangeNotSatisfiable, detail);
-    match header::HeaderValue::try_from(format!("bytes */{size}")) {
-        Ok(range) => refusal.with_header(header::CONTENT_RANGE, range),
-        Err(_) => refusal,
-    }
 }
 
 fn cannot_open(error: BlobError) -> Refusal {

@@ -30,6 +30,12 @@ pub(crate) fn has_already(headers: &HeaderMap, etag: &str) -> bool {
     )
 }
 
+/// The entity tag of what the client resumes.
+pub(crate) fn resumed(headers: &HeaderMap) -> Option<&str> {
+    headers.get(RANGE)?;
+    headers.get(IF_RANGE)?.to_str().ok().map(str::trim)
+}
+
 /// Which bytes the client wants of a representation of `size` bytes with this entity tag.
 ///
 /// What is malformed, in another unit, or of several ranges is answered with the whole, as the RFC allows.

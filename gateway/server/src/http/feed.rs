@@ -1,27 +1,29 @@
 //! `GET /v1/feed`: the snapshot, what changed since a cursor, and waiting for it.
 
+use std::io::{Seek as _, SeekFrom};
 use std::time::Duration;
 
 use actix_web::body::SizedStream;
-use actix_web::http::header;
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::{Method, header};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use audiospread_protocol::{
     Category, Cursor, DeleteReason, End, Kind, ProblemCode, Program, Prompt, Settings, Subscriber,
 };
 use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
+use tokio::io::AsyncReadExt as _;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::io::ReaderStream;
 use utoipa::{IntoParams, ToSchema};
 
 use super::authorization::{self, Authorized};
-use super::conditional::has_already;
+use super::conditional::{has_already, resumed};
 use super::encoding::{name_of, negotiated};
 use super::follow::{Reader, follow};
 use super::lines::Writer;
 use super::metrics::{MAX_WAITING, Waiting};
+use super::part::{Part, asked_for};
 use super::press::Encoder;
 use super::problems::Refusal;
 use super::tokens::{Scope, Token};
@@ -131,25 +133,39 @@ pub(super) enum EntityValue {
 /// proves that the reader has what the gateway has. An answer without an end line was cut off: ask again with the cursor before it.
 /// A cursor that the gateway does not know is answered with 410: take a snapshot.
 ///
+/// A snapshot that was cut off is resumed with `Range` and `If-Range`.
+///
 /// With `wait` an answer that would be empty is held back until something changes, with heartbeat lines meanwhile; if nothing comes it ends
 /// with the end line alone. Subscribers are there only for tokens with the scope `subscribers`.
 #[utoipa::path(get, path = "/v1/feed", tag = "feed", operation_id = "get_feed",
     security(("bearer" = ["feed"]), ("basic" = [])),
     params(Asked,
         ("Accept-Encoding" = Option<String>, Header, nullable = false, description = "`zstd`, `gzip` or `identity`, with weights.", example = "zstd, gzip"),
-        ("If-None-Match" = Option<String>, Header, nullable = false, description = "`ETag`s that the client has.", example = "\"none\"")
+        ("If-None-Match" = Option<String>, Header, nullable = false, description = "`ETag`s that the client has.", example = "\"none\""),
+        ("Range" = Option<String>, Header, nullable = false, description = "Of a snapshot, in the encoding in which it is sent: `bytes=FIRST-LAST`, `bytes=FIRST-` or `bytes=-LENGTH`, one range. Several, another form, and a range of anything but a snapshot are answered with the whole.", example = "bytes=1000-"),
+        ("If-Range" = Option<String>, Header, nullable = false, description = "The `ETag` of the answer that is resumed; a snapshot that was begun is kept for a while when it is replaced; if it is not there any more, the whole of the last one is sent.", example = "\"none\"")
     ),
     responses(
         (status = 200, description = "The lines.", content_type = "application/x-ndjson", body = String,
             headers(
                 ("ETag" = String, description = "Strong, of these lines in this encoding; absent when the answer waits."),
                 ("Content-Encoding" = String, description = "`zstd` or `gzip`; absent for `identity`."),
+                ("Accept-Ranges" = String, description = "`bytes`, where the answer is a snapshot."),
                 ("Vary" = String, description = "The answer depends on the encoding and on the token."),
                 ("Cache-Control" = String, description = "For this client alone, to be asked for again.")
             ),
             example = json!("{\"version\":8,\"kind\":\"program\",\"id\":\"229\",\"op\":\"delete\",\"reason\":\"unpublished\"}\n{\"kind\":\"end\",\"cursor\":\"5d0f3c9a71be2846-8-2c26b46b68ffc68f\",\"changes\":1,\"count\":262,\"digest\":\"sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae\"}\n")),
+        (status = 206, description = "The part of the snapshot that was asked for.", content_type = "application/x-ndjson", body = String,
+            headers(
+                ("Content-Range" = String, description = "`bytes FIRST-LAST/SIZE`, of the encoded snapshot."),
+                ("ETag" = String, description = "That of the snapshot in this encoding."),
+                ("Content-Encoding" = String, description = "`zstd` or `gzip`: how the whole is encoded of which this is a part; absent for `identity`."),
+                ("Vary" = String, description = "The answer depends on the encoding and on the token."),
+                ("Cache-Control" = String, description = "For this client alone, to be asked for again.")
+            ),
+            example = json!("the bytes of the encoded lines from FIRST to LAST")),
         (status = 304, description = "The client has these lines.", headers(("ETag" = String, description = "That of the lines."))),
-        openapi::Malformed, openapi::NotAllowed, openapi::FeedRefused, openapi::Crowded
+        openapi::Malformed, openapi::NotAllowed, openapi::FeedRefused, openapi::Outside, openapi::Crowded
     ))]
 pub(super) async fn get(
     caller: Authorized<authorization::Feed>,
@@ -167,12 +183,16 @@ pub(super) async fn get(
     })?;
     let subscribers = caller.token.allows(Scope::Subscribers);
     let Some(since) = &asked.since else {
-        let snapshot = state.feed.snapshot(subscribers, encoding).map_err(refusal)?;
+        let begun = resumed(request.headers()).and_then(|tag| state.feed.begun_snapshot(subscribers, encoding, tag));
+        let snapshot = match begun {
+            Some(begun) => begun,
+            None => state.feed.snapshot(subscribers, encoding).map_err(refusal)?,
+        };
         if snapshot.version == 0 {
             // The site was not read yet: nobody is told that it is empty.
             return Err(refusal(FeedError::SnapshotPending));
         }
-        return Ok(whole(&state, snapshot, encoding, &request));
+        return whole(&state, snapshot, encoding, &request);
     };
     let since = cursor(since)?;
     let delta = delta(&state, since, subscribers).await?;
@@ -184,7 +204,8 @@ pub(super) async fn get(
             writer: Writer::Lines(Encoder::new(encoding).map_err(Refusal::fault)?),
             until: Some(Instant::now() + Duration::from_secs(wait.into())),
         };
-        return Ok(described(StatusCode::OK, encoding).streaming(follow(state, reader, None, delta.end)));
+        let lines = follow(state, reader, None, delta.end);
+        return Ok(describe_lines(&mut HttpResponse::Ok(), encoding).streaming(lines));
     }
     changes(&state, since, delta, encoding, &request).await
 }
@@ -230,46 +251,52 @@ pub(super) fn take_snapshot(why: &str) -> Refusal {
     Refusal::new(ProblemCode::TakeSnapshot, format!("{why}. Take a snapshot: GET /v1/feed without `since`."))
 }
 
-fn described(status: StatusCode, encoding: Encoding) -> HttpResponseBuilder {
-    let mut answer = HttpResponse::build(status);
+/// The headers of every answer of the feed's.
+fn describe(answer: &mut HttpResponseBuilder) -> &mut HttpResponseBuilder {
     answer
         .insert_header((header::VARY, "Accept-Encoding, Authorization"))
-        .insert_header((header::CACHE_CONTROL, "private, no-cache"));
-    if status == StatusCode::OK {
-        answer.insert_header((header::CONTENT_TYPE, NDJSON));
-        if encoding != Encoding::Identity {
-            answer.insert_header((header::CONTENT_ENCODING, name_of(encoding)));
-        }
+        .insert_header((header::CACHE_CONTROL, "private, no-cache"))
+}
+
+/// Those, and what the lines are and how they are encoded.
+fn describe_lines(answer: &mut HttpResponseBuilder, encoding: Encoding) -> &mut HttpResponseBuilder {
+    describe(answer).insert_header((header::CONTENT_TYPE, NDJSON));
+    if encoding != Encoding::Identity {
+        answer.insert_header((header::CONTENT_ENCODING, name_of(encoding)));
     }
     answer
 }
 
-/// The answer with this entity tag, without its lines; 304 where the client knows them.
-fn tagged(known: bool, etag: &str, encoding: Encoding) -> HttpResponseBuilder {
-    let status = if known { StatusCode::NOT_MODIFIED } else { StatusCode::OK };
-    let mut answer = described(status, encoding);
-    answer.insert_header((header::ETAG, etag));
-    answer
+fn not_modified(etag: &str) -> HttpResponse {
+    describe(&mut HttpResponse::NotModified()).insert_header((header::ETAG, etag)).finish()
 }
 
-/// The snapshot, in the encoding in which it lies on the disk, or decompressed on the way.
-fn whole(state: &State, snapshot: Snapshot, encoding: Encoding, request: &HttpRequest) -> HttpResponse {
-    let known = has_already(request.headers(), &snapshot.etag);
-    let mut answer = tagged(known, &snapshot.etag, encoding);
-    if known {
-        return answer.finish();
+/// The snapshot or a part of it, in the encoding in which it lies on the disk, or decompressed on the way.
+fn whole(
+    state: &State,
+    mut snapshot: Snapshot,
+    encoding: Encoding,
+    request: &HttpRequest,
+) -> Result<HttpResponse, Refusal> {
+    if has_already(request.headers(), &snapshot.etag) {
+        return Ok(not_modified(&snapshot.etag));
     }
+    let Part { mut answer, start, length } = asked_for(request, &snapshot.etag, snapshot.size, "snapshot")?;
+    describe_lines(&mut answer, encoding)
+        .insert_header((header::ETAG, snapshot.etag))
+        .insert_header((header::ACCEPT_RANGES, "bytes"));
     if request.method() == Method::HEAD {
-        return answer.body(SizedStream::new(snapshot.size, futures_util::stream::empty::<std::io::Result<_>>()));
+        return Ok(answer.body(SizedStream::new(length, futures_util::stream::empty::<std::io::Result<_>>())));
     }
     if encoding != Encoding::Identity {
-        let file = ReaderStream::with_capacity(tokio::fs::File::from_std(snapshot.file), PIECE);
-        return answer.body(SizedStream::new(snapshot.size, file));
+        snapshot.file.seek(SeekFrom::Start(start)).map_err(Refusal::fault)?;
+        let file = tokio::fs::File::from_std(snapshot.file).take(length);
+        return Ok(answer.body(SizedStream::new(length, ReaderStream::with_capacity(file, PIECE))));
     }
     let (sink, mut bytes) = mpsc::channel(4);
-    state.runtime.spawn_blocking(move || super::press::unpressed(snapshot.file, PIECE, &sink));
+    state.runtime.spawn_blocking(move || super::press::unpressed(snapshot.file, start, length, PIECE, &sink));
     let bytes = futures_util::stream::poll_fn(move |context| bytes.poll_recv(context));
-    answer.body(SizedStream::new(snapshot.size, bytes))
+    Ok(answer.body(SizedStream::new(length, bytes)))
 }
 
 /// The finished delta, encoded: with its length while it is small.
@@ -281,11 +308,11 @@ async fn changes(
     request: &HttpRequest,
 ) -> Result<HttpResponse, Refusal> {
     let etag = format!("\"{since}..{}-{}\"", delta.end.cursor, name_of(encoding));
-    let known = has_already(request.headers(), &etag);
-    let mut answer = tagged(known, &etag, encoding);
-    if known {
-        return Ok(answer.finish());
+    if has_already(request.headers(), &etag) {
+        return Ok(not_modified(&etag));
     }
+    let mut answer = HttpResponse::Ok();
+    describe_lines(&mut answer, encoding).insert_header((header::ETAG, etag));
     let encoder = Encoder::new(encoding).map_err(Refusal::fault)?;
     if let Body::Memory(lines) = delta.body {
         let bytes = state.runtime.spawn_blocking(move || encoder.finished(&lines)).await.map_err(Refusal::fault)?;

@@ -19,6 +19,7 @@ mod health;
 mod lines;
 mod metrics;
 mod openapi;
+mod part;
 mod press;
 mod problems;
 mod refresh;
@@ -106,6 +107,8 @@ pub fn serve(state: State, listener: TcpListener) -> io::Result<Server> {
             .configure(router::configure)
     })
     .keep_alive(KeepAlive::Timeout(KEEP_ALIVE))
+    // An answer is written in two pieces, its head and its bytes; else the second waits until the client acknowledges the first.
+    .tcp_nodelay(true)
     // A waiting reader that closes its connection is noticed at once, and not at the next heartbeat.
     .h1_allow_half_closed(false)
     .shutdown_timeout(STOP_WITHIN_SECONDS)

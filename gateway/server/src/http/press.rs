@@ -71,26 +71,24 @@ impl Encoder {
     }
 }
 
-/// Sends what a Zstandard file holds, in pieces of this size.
-pub(crate) fn unpressed(file: File, piece: usize, sink: &Sink) {
-    let send = |sent: io::Result<Bytes>| sink.blocking_send(sent).is_ok();
-    let mut decoder = match zstd::stream::read::Decoder::new(file) {
-        Ok(decoder) => decoder,
-        Err(error) => {
-            send(Err(error));
-            return;
-        }
-    };
+/// Sends `length` bytes from `start` on of what a Zstandard file holds, in pieces of this size.
+pub(crate) fn unpressed(file: File, start: u64, length: u64, piece: usize, sink: &Sink) {
+    if let Err(error) = send_unpressed(file, start, length, piece, sink) {
+        // Nobody is there to hear it where the reader has left.
+        let _ = sink.blocking_send(Err(error));
+    }
+}
+
+fn send_unpressed(file: File, start: u64, length: u64, piece: usize, sink: &Sink) -> io::Result<()> {
+    let mut decoder = zstd::stream::read::Decoder::new(file)?;
+    io::copy(&mut decoder.by_ref().take(start), &mut io::sink())?;
+    let mut wanted = decoder.take(length);
     loop {
         let mut bytes = Vec::with_capacity(piece);
-        match decoder.by_ref().take(piece as u64).read_to_end(&mut bytes) {
-            Ok(0) => return,
-            Ok(_) if send(Ok(bytes.into())) => {}
-            Ok(_) => return,
-            Err(error) => {
-                send(Err(error));
-                return;
-            }
+        if wanted.by_ref().take(piece as u64).read_to_end(&mut bytes)? == 0
+            || sink.blocking_send(Ok(bytes.into())).is_err()
+        {
+            return Ok(());
         }
     }
 }

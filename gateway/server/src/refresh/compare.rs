@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::thread;
 
-use audiospread_protocol::{DeleteReason, EntityKey, Kind, Operation, Sha256Digest, Tree, leaf_hash};
+use audiospread_protocol::{DeleteReason, EntityKey, Kind, Operation, Sha256Digest, leaf_hash};
 
 use crate::catalogue::site::{Nid, Tid};
 use crate::catalogue::{Catalogue, Draft, Finding, Outcome, Wait};
+use crate::feed::Published;
 
 /// An entity of which Drupal has another state than the feed.
 #[derive(Clone, Debug)]
@@ -53,12 +54,15 @@ impl Comparison {
         self.programs.extend(other.programs);
     }
 
-    fn look_at(&mut self, catalogue: &Catalogue<'_>, published: &Tree, key: EntityKey) {
+    fn look_at(&mut self, catalogue: &Catalogue<'_>, published: &Published, key: EntityKey) {
         let draft = catalogue.draft(&key);
         let fingerprint = Fingerprint::of(&key, &draft);
         let differs = match fingerprint.state {
-            State::Put(leaf) => published.get(&key) != Some(leaf),
-            State::Absent(_) => published.get(&key).is_some(),
+            State::Put(leaf) => published.tree.get(&key) != Some(leaf),
+            // Of what is gone already, the reason may be another one.
+            State::Absent(reason) => {
+                published.tree.get(&key).is_some() || published.gone.get(&key).is_some_and(|told| *told != reason)
+            }
             State::Keep(wait) => {
                 self.waiting.insert(key.clone(), wait);
                 false
@@ -89,9 +93,10 @@ impl Fingerprint {
     }
 }
 
-/// Compares everything that Drupal could have, and everything that is published, on all cores.
-pub(super) fn compare_all(catalogue: &Catalogue<'_>, published: &Tree) -> Comparison {
-    let gone = published.iter().map(|(key, _)| key).filter(|key| !catalogue.covers(key)).cloned();
+/// Compares everything that Drupal could have, and everything that is or was published, on all cores.
+pub(super) fn compare_all(catalogue: &Catalogue<'_>, published: &Published) -> Comparison {
+    let there = published.tree.iter().map(|(key, _)| key);
+    let gone = there.chain(published.gone.keys()).filter(|key| !catalogue.covers(key)).cloned();
     let mut keys: Vec<EntityKey> = catalogue.keys().chain(gone).collect();
     let share = keys.len().div_ceil(thread::available_parallelism().map_or(1, NonZero::get)).max(1);
     thread::scope(|scope| {
@@ -114,7 +119,7 @@ pub(super) fn compare_all(catalogue: &Catalogue<'_>, published: &Tree) -> Compar
 /// Compares these entities.
 pub(super) fn compare(
     catalogue: &Catalogue<'_>,
-    published: &Tree,
+    published: &Published,
     keys: impl IntoIterator<Item = EntityKey>,
 ) -> Comparison {
     let mut comparison = Comparison::default();

@@ -93,8 +93,8 @@ impl Memory {
         };
         let catalogue = Catalogue::new(site, &*self.index, &self.rules, &self.packs);
         let comparison = match &affected {
-            Affected::Everything => compare::compare_all(&catalogue, &published.tree),
-            Affected::Keys(keys) => compare::compare(&catalogue, &published.tree, keys.iter().cloned()),
+            Affected::Everything => compare::compare_all(&catalogue, published),
+            Affected::Keys(keys) => compare::compare(&catalogue, published, keys.iter().cloned()),
         };
         for (nid, categories) in comparison.programs {
             self.programs.note(nid, categories);

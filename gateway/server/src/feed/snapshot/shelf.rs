@@ -5,36 +5,51 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwapOption;
+use audiospread_protocol::Cursor;
 use camino::{Utf8Path, Utf8PathBuf};
 use tempfile::NamedTempFile;
 use tokio::sync::Notify;
 
-use super::press::{Edition, Made};
+use super::press::{Edition, Made, Pressed};
 use super::{Encoding, Snapshot};
 use crate::feed::{FeedError, Head, Store};
 
 const MANIFEST: &str = "snapshot.json";
+
+/// Files of replaced snapshots that are kept for those who began to read them: on a slow link with a busy site, a snapshot is replaced
+/// more often than it can be fetched without a break.
+const BEGUN: usize = 4;
 
 /// Holds the last snapshot.
 #[derive(Debug)]
 pub(in crate::feed) struct Shelf {
     directory: Utf8PathBuf,
     made: ArcSwapOption<Made>,
+    /// What readers have begun, the last begun at the end.
+    begun: Mutex<Vec<Begun>>,
     /// Wakes the maker when what was served is no more there.
     emptied: Notify,
+}
+
+/// A file that a reader has begun to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Begun {
+    subscribers: bool,
+    encoding: Encoding,
+    edition: Edition,
 }
 
 impl Shelf {
     /// The shelf in `directory`, with the snapshot that was left there if the feed still knows it.
     pub(in crate::feed) async fn open(directory: Utf8PathBuf, store: &Store) -> Result<Self, FeedError> {
         fs::create_dir_all(&directory).map_err(FeedError::file(&directory))?;
-        let shelf = Self { directory, made: ArcSwapOption::empty(), emptied: Notify::new() };
+        let shelf = Self { directory, made: ArcSwapOption::empty(), begun: Mutex::default(), emptied: Notify::new() };
         shelf.made.store(shelf.left_behind().map(Arc::new));
         shelf.drop_what_is_unknown(store).await?;
-        sweep(&shelf.directory, shelf.made.load().as_deref()).map_err(FeedError::file(&shelf.directory))?;
+        shelf.sweep().map_err(FeedError::file(&shelf.directory))?;
         Ok(shelf)
     }
 
@@ -52,15 +67,14 @@ impl Shelf {
         self.made.load().as_ref().is_some_and(|made| serves(made, head))
     }
 
-    /// Serves a new snapshot from now on, and removes the files of the one before; who reads them goes on reading them.
+    /// Serves a new snapshot from now on, and removes the files of the one before that nobody began; who reads them goes on reading them.
     pub(super) async fn put(self: &Arc<Self>, made: Made) -> Result<(), FeedError> {
         let here = self.clone();
         let keeping = tokio::task::spawn_blocking(move || {
             write_manifest(&here.directory, &made)?;
-            let made = Arc::new(made);
             // Served before the others go: who finds those gone looks here again.
-            here.made.store(Some(made.clone()));
-            sweep(&here.directory, Some(&made))
+            here.made.store(Some(Arc::new(made)));
+            here.sweep()
         });
         keeping.await.map_err(|_| FeedError::ShuttingDown)?.map_err(FeedError::file(&self.directory))
     }
@@ -80,27 +94,67 @@ impl Shelf {
         encoding: Encoding,
     ) -> Result<Snapshot, FeedError> {
         let made = self.made.load_full().filter(|made| serves(made, head)).ok_or(FeedError::SnapshotPending)?;
-        let edition = edition(&made, subscribers);
-        let pressed = if encoding == Encoding::Gzip { &edition.gzip } else { &edition.zstd };
-        let path = self.directory.join(&pressed.name);
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            // Replaced since the line above, or removed by a stranger's hand.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return self.missing(&made, head, subscribers, encoding);
+        let begun = Begun { subscribers, encoding, edition: edition(&made, subscribers).clone() };
+        match self.open_edition(&begun) {
+            Ok(snapshot) => {
+                self.note(begun);
+                Ok(snapshot)
             }
-            Err(error) => return Err(FeedError::file(path)(error)),
+            // Replaced since the line above, or removed by a stranger's hand.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.missing(&made, head, subscribers, encoding),
+            Err(error) => Err(FeedError::file(&self.directory)(error)),
+        }
+    }
+
+    /// Opens what a reader began, by its entity tag, whether or not there is a newer one; `None` if it is not kept, or no delta leads on.
+    pub(in crate::feed) fn begun(
+        &self,
+        head: &Head,
+        subscribers: bool,
+        encoding: Encoding,
+        etag: &str,
+    ) -> Option<Snapshot> {
+        let is_it = |begun: &&Begun| {
+            (begun.subscribers, begun.encoding) == (subscribers, encoding) && begun.described().1 == etag
         };
-        let (suffix, size) =
-            if encoding == Encoding::Identity { ("-identity", edition.plain_size) } else { ("", pressed.size) };
+        let begun = self.begun.lock().ok()?.iter().rev().find(is_it).cloned()?;
+        is_current_enough(&begun.edition.cursor, head).then(|| self.open_edition(&begun).ok()).flatten()
+    }
+
+    fn note(&self, begun: Begun) {
+        let Ok(mut all) = self.begun.lock() else { return };
+        all.retain(|other| *other != begun);
+        all.push(begun);
+        let surplus = all.len().saturating_sub(BEGUN);
+        all.drain(..surplus);
+    }
+
+    fn open_edition(&self, begun: &Begun) -> io::Result<Snapshot> {
+        let (size, etag) = begun.described();
         Ok(Snapshot {
-            file,
-            etag: format!("\"{}{suffix}\"", pressed.sha256),
+            file: File::open(self.directory.join(&begun.pressed().name))?,
+            etag,
             size,
-            plain_size: edition.plain_size,
-            version: edition.cursor.version,
-            cursor: edition.cursor,
+            plain_size: begun.edition.plain_size,
+            version: begun.edition.cursor.version,
+            cursor: begun.edition.cursor,
         })
+    }
+
+    /// Removes all files of the directory that are neither of the snapshot nor begun.
+    fn sweep(&self) -> io::Result<()> {
+        let made = self.made.load_full();
+        let begun = self.begun.lock().map(|begun| begun.clone()).unwrap_or_default();
+        let mut keep: BTreeSet<&str> = made.iter().flat_map(|made| names(made)).map(|(name, _)| name).collect();
+        keep.extend(begun.iter().map(|begun| begun.pressed().name.as_str()));
+        keep.insert(MANIFEST);
+        for entry in self.directory.read_dir_utf8()? {
+            let entry = entry?;
+            if !keep.contains(entry.file_name()) && entry.file_type()?.is_file() {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
     }
 
     /// A file of `made` is not there: if a newer snapshot is, that one; else none until one is made.
@@ -124,6 +178,9 @@ impl Shelf {
         let Some(made) = self.made.load_full() else { return Ok(()) };
         if !(store.knows(&made.whole.cursor, true).await? && store.knows(&made.public.cursor, false).await?) {
             self.made.store(None);
+            if let Ok(mut begun) = self.begun.lock() {
+                begun.clear();
+            }
         }
         Ok(())
     }
@@ -143,9 +200,28 @@ impl Shelf {
     }
 }
 
+impl Begun {
+    /// The file on the disk.
+    fn pressed(&self) -> &Pressed {
+        if self.encoding == Encoding::Gzip { &self.edition.gzip } else { &self.edition.zstd }
+    }
+
+    /// The size of what is sent, and its entity tag.
+    fn described(&self) -> (u64, String) {
+        let pressed = self.pressed();
+        match self.encoding {
+            Encoding::Identity => (self.edition.plain_size, format!("\"{}-identity\"", pressed.sha256)),
+            Encoding::Zstd | Encoding::Gzip => (pressed.size, format!("\"{}\"", pressed.sha256)),
+        }
+    }
+}
+
 /// The empty snapshot serves only while nothing was ever published: it must not last beside a feed that has something.
 fn serves(made: &Made, head: &Head) -> bool {
-    let cursor = &made.whole.cursor;
+    is_current_enough(&made.whole.cursor, head)
+}
+
+fn is_current_enough(cursor: &Cursor, head: &Head) -> bool {
     let is_outgrown = cursor.version == 0 && head.version > 0;
     cursor.epoch == head.epoch && (head.floor..=head.version).contains(&cursor.version) && !is_outgrown
 }
@@ -168,17 +244,4 @@ fn write_manifest(directory: &Utf8Path, made: &Made) -> io::Result<()> {
     file.as_file().sync_all()?;
     file.persist(directory.join(MANIFEST))?;
     File::open(directory)?.sync_all()
-}
-
-/// Removes all files of the directory that are not of this snapshot.
-fn sweep(directory: &Utf8Path, made: Option<&Made>) -> io::Result<()> {
-    let mut keep: BTreeSet<&str> = made.into_iter().flat_map(names).map(|(name, _)| name).collect();
-    keep.insert(MANIFEST);
-    for entry in directory.read_dir_utf8()? {
-        let entry = entry?;
-        if !keep.contains(entry.file_name()) && entry.file_type()?.is_file() {
-            fs::remove_file(entry.path())?;
-        }
-    }
-    Ok(())
 }

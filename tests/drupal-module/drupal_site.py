@@ -1,0 +1,284 @@
+"""A real Drupal 6 of one's own: a copy of the sources that are given, a database, PHP's web server on a free port."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+import xmlrpc.client
+
+from browser import Browser
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PROJECT = os.path.dirname(os.path.dirname(HERE))
+FIXTURE = os.path.join(PROJECT, "tests", "fixtures", "drupal6-site")
+TOKEN = "a-token-for-the-tests-of-the-module"
+
+# Gives each request an index.php that believes to be where Apache would have put it.
+ROUTER = """<?php
+$path = urldecode(parse_url($_SERVER['REQUEST_URI'], PHP_URL_PATH));
+$script = '/index.php';
+if ($path != '/' && is_file($_SERVER['DOCUMENT_ROOT'] . $path)) {
+  if (substr($path, -4) != '.php') {
+    return FALSE;
+  }
+  $script = $path;
+}
+elseif ($path != '/') {
+  $_GET['q'] = $_REQUEST['q'] = ltrim($path, '/');
+}
+$_SERVER['SCRIPT_NAME'] = $_SERVER['PHP_SELF'] = $script;
+$_SERVER['SCRIPT_FILENAME'] = $_SERVER['DOCUMENT_ROOT'] . $script;
+chdir($_SERVER['DOCUMENT_ROOT']);
+require $_SERVER['SCRIPT_FILENAME'];
+"""
+
+
+def wait_for(condition, what, seconds=30):
+    patience = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < patience, f"waited {seconds} s for {what}"
+        time.sleep(0.05)
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+class Gateway:
+    """Whoever speaks for the gateway, and what it was told."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        os.makedirs(os.path.join(directory, "sounds"), exist_ok=True)
+        self.process = subprocess.Popen(
+            ["python3", os.path.join(HERE, "gateway.py"), directory, TOKEN], stdout=subprocess.PIPE, text=True
+        )
+        self.address = self.process.stdout.readline().strip()
+
+    def write(self, name, value):
+        path = os.path.join(self.directory, name)
+        with open(path + ".new", "w", encoding="utf-8") as file:
+            json.dump(value, file)
+        os.replace(path + ".new", path)
+
+    def notes(self, name):
+        try:
+            with open(os.path.join(self.directory, name), encoding="utf-8") as file:
+                return [json.loads(line) for line in file]
+        except FileNotFoundError:
+            return []
+
+    def changes(self):
+        return [change for call in self.notes("notified") for change in call["changes"]]
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+class RealGateway:
+    """`audiospread serve` beside a site."""
+
+    def __init__(self, program, directory, site):
+        self.directory, self.port = os.path.join(directory, "real-gateway"), free_port()
+        os.makedirs(self.directory)
+        self.address = f"http://127.0.0.1:{self.port}"
+        site.sql_as_root(
+            f"CREATE DATABASE {site.name}_gateway CHARACTER SET utf8mb4; CREATE USER reader@localhost; CREATE USER own@localhost; "
+            f"GRANT SELECT ON {site.name}.* TO reader@localhost; GRANT ALL ON {site.name}_gateway.* TO own@localhost"
+        )
+        digest = hashlib.sha256(TOKEN.encode()).hexdigest()
+        self.put("tokens.toml", f'[[token]]\nname = "drupal"\nsha256 = "{digest}"\nscopes = ["feed", "blobs", "recordings", "calls", "admin"]\n')
+        self.put("gateway.toml", f"""
+listen = "127.0.0.1:{self.port}"
+tokens_file = "tokens.toml"
+data_dir = "data"
+packs_dir = "{PROJECT}/scripts/asterisk/packs"
+[drupal]
+url = "mysql://reader@localhost/{site.name}?socket={site.socket}"
+root = "{site.root}"
+[database]
+url = "mysql://own@localhost/{site.name}_gateway?socket={site.socket}"
+[numbers]
+country_code = "221"
+""")
+        os.mkdir(os.path.join(self.directory, "data"))
+        self.log = open(os.path.join(self.directory, "log"), "wb")
+        self.process = subprocess.Popen(
+            [program, "serve", "--config", os.path.join(self.directory, "gateway.toml")], stdout=self.log, stderr=self.log
+        )
+        wait_for(self.is_ready, f"the gateway to be ready; see {self.log.name}", 120)
+
+    def put(self, name, content):
+        with open(os.path.join(self.directory, name), "w", encoding="utf-8") as file:
+            file.write(content)
+
+    def ask(self, path, timeout=60):
+        request = urllib.request.Request(self.address + path, headers={"Authorization": f"Bearer {TOKEN}"})
+        with urllib.request.urlopen(request, timeout=timeout) as answer:
+            return answer.read().decode()
+
+    def is_ready(self):
+        assert self.process.poll() is None, open(self.log.name, encoding="utf-8").read()
+        try:
+            return bool(self.ask("/readyz"))
+        except urllib.error.URLError:
+            return False
+
+    def feed(self, since, wait=30):
+        """The lines of the feed since a cursor, as soon as there are some."""
+        return [json.loads(line) for line in self.ask(f"/v1/feed?since={since}&wait={wait}").splitlines()]
+
+    def cursor(self):
+        """Where the feed is now; the snapshot may be a minute old."""
+        snapshot = json.loads(self.ask("/v1/feed").splitlines()[-1])
+        return self.feed(snapshot["cursor"], 0)[-1]["cursor"]
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+        self.log.close()
+
+
+class Site:
+    """A Drupal 6 that runs."""
+
+    def __init__(self, sources, directory, database_socket, name, without=()):
+        self.root, self.socket, self.name = os.path.join(directory, name), database_socket, name
+        shutil.copytree(sources, self.root, symlinks=True, ignore=self.ignored(sources, without))
+        modules = os.path.join(self.root, "sites", "all", "modules")
+        shutil.copytree(os.path.join(PROJECT, "drupal-module"), os.path.join(modules, "audiospread"))
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.router = os.path.join(directory, "router.php")
+        with open(self.router, "w", encoding="utf-8") as file:
+            file.write(ROUTER)
+        with open(os.path.join(self.root, "sites", "default", "settings.php"), "w", encoding="utf-8") as file:
+            file.write(f"<?php\n$db_url = 'mysqli://root@localhost/{name}';\n$db_prefix = '';\n$update_free_access = FALSE;\n")
+        self.sql_as_root(f"CREATE DATABASE {name} CHARACTER SET utf8")
+        self.log = open(os.path.join(directory, f"{name}.log"), "ab")
+        self.process = None
+
+    @staticmethod
+    def ignored(sources, without):
+        modules = os.path.join(sources, "sites", "all", "modules")
+
+        def ignore(directory, names):
+            if directory == os.path.join(sources, "sites", "default"):
+                return [one for one in names if one in ("files", "settings.php")]
+            if directory == modules:
+                # Whatever of ours is there already, and what this site is to do without.
+                return [one for one in names if one.startswith("audiospread") or one in without]
+            return []
+
+        return ignore
+
+    def php(self, *arguments):
+        return [
+            os.path.join(HERE, "php"), "-d", f"mysqli.default_socket={self.socket}", "-d", "memory_limit=256M", "-d", "display_errors=0",
+            "-d", "log_errors=1", "-d", "error_reporting=22519", *arguments,
+        ]  # fmt: skip
+
+    def start(self):
+        self.process = subprocess.Popen(
+            self.php("-S", f"127.0.0.1:{self.port}", "-t", self.root, self.router),
+            cwd=self.root, stdout=self.log, stderr=self.log, start_new_session=True,
+            env=dict(os.environ, PHP_CLI_SERVER_WORKERS="5"),
+        )  # fmt: skip
+
+        def answers():
+            with socket.socket() as one:
+                return one.connect_ex(("127.0.0.1", self.port)) == 0
+
+        wait_for(answers, "PHP's web server")
+        return self
+
+    def kill(self):
+        """As a power cut would: no PHP finishes what it does."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def close(self):
+        self.kill()
+        self.log.close()
+
+    def sql_as_root(self, statement, database=None):
+        command = ["mariadb", "--no-defaults", f"--socket={self.socket}", "--user=root", "-N", "--default-character-set=utf8"]
+        command += [database] if database else []
+        done = subprocess.run(command, input=statement, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return [line.split("\t") for line in done.stdout.splitlines()]
+
+    def sql(self, statement):
+        return self.sql_as_root(statement, self.name)
+
+    def load_fixture(self):
+        with subprocess.Popen(["gunzip", "-c", os.path.join(FIXTURE, "site.sql.gz")], stdout=subprocess.PIPE) as dump:
+            command = ["mariadb", "--no-defaults", f"--socket={self.socket}", "--user=root", "--default-character-set=utf8", self.name]
+            subprocess.run(command, stdin=dump.stdout, check=True)
+        shutil.copytree(os.path.join(FIXTURE, "files"), os.path.join(self.root, "sites", "default", "files"))
+        # Mails of a test go nowhere.
+        self.sql("REPLACE INTO variable (name, value) VALUES ('smtp_library', 's:0:\"\";')")
+        return self
+
+    def run(self, code):
+        """Runs PHP inside of Drupal, and gives what it printed."""
+        done = subprocess.run(
+            self.php(os.path.join(HERE, "drupal.php"), self.url, code), cwd=self.root, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr + done.stdout
+        return done.stdout
+
+    def install(self, *modules):
+        names = ", ".join(f"'{one}'" for one in modules)
+        self.run(f"require_once './includes/install.inc'; drupal_install_modules(array({names})); drupal_flush_all_caches();")
+
+    def connect(self, address, token=TOKEN):
+        self.run(f"variable_set('audiospread_gateway', '{address}'); variable_set('audiospread_token', '{token}');"
+                 "variable_del('audiospread_paused_until');")  # fmt: skip
+
+    def browser(self, name=None, password=None):
+        browser = Browser(self.url)
+        return browser.log_in(name, password) if name else browser
+
+    def wake(self):
+        key = self.run("print variable_get('audiospread_wake_key', '');")
+        return xmlrpc.client.ServerProxy(f"{self.url}/xmlrpc.php").audiospread.wake(key)
+
+    def cron(self):
+        page = self.browser().get("cron.php")
+        assert page.status == 200, page.text
+
+
+def install_from_scratch(site):
+    """Goes through Drupal's own installer, as an administrator without JavaScript does."""
+    browser = site.browser()
+    page = browser.get("install.php?profile=default&locale=en")
+    for _ in range(200):
+        again = re.search(r'<meta http-equiv="Refresh" content="0; URL=([^"]+)"', page.text, re.I)
+        if again:
+            page = browser.get(again.group(1).replace("&amp;", "&"))
+        elif any(label == "Save and continue" for form in page.forms() for _, label in form["buttons"]):
+            values = {
+                "site_name": "A site", "site_mail": "site@example.org", "account[name]": "admin", "account[mail]": "admin@example.org",
+                "account[pass][pass1]": "admin", "account[pass][pass2]": "admin", "clean_url": "1", "update_status_module[1]": None,
+                "date_default_timezone": "0",
+            }  # fmt: skip
+            page = browser.submit(page, "Save and continue", values)
+        else:
+            break
+    assert "installation complete" in page.text.lower(), page.text
+    return browser
