@@ -87,7 +87,7 @@ fn a_recording_of_a_killed_asterisk_is_repaired_and_offered_once_and_one_in_prog
     calls
         .execute(
             "INSERT INTO recordings (uuid, state, caller, channel) VALUES (?1, 'recording', '+221775550109', ?2)",
-            [UUID, &channel],
+            [UUID, channel.as_str()],
         )
         .unwrap();
     let row = || {
