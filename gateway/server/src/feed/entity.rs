@@ -33,8 +33,8 @@ pub(super) fn change_from(row: Row) -> Result<Change, FeedError> {
 
 /// The name, and the leaf or the reason of its absence, that a row `(kind, id, leaf, reason)` is.
 pub(super) fn outline_from(row: Row) -> Result<(EntityKey, Result<Sha256Digest, DeleteReason>), FeedError> {
-    let (kind, id, leaf, reason) = from_row_opt::<(String, Vec<u8>, Option<Vec<u8>>, Option<String>)>(row)
-        .map_err(FeedError::damaged)?;
+    let (kind, id, leaf, reason) =
+        from_row_opt::<(String, Vec<u8>, Option<Vec<u8>>, Option<String>)>(row).map_err(FeedError::damaged)?;
     let key = key_from(&kind, id)?;
     let state = match (leaf, reason) {
         (Some(leaf), None) => Ok(digest_from(&leaf)?),
