@@ -1,10 +1,11 @@
 //! The commands of the Drupal host: serve, feed, doctor, config; and those about the program itself.
 
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 
 use audiospread_protocol::Kind;
 use audiospread_server::config::{self, Config};
-use audiospread_server::{doctor, gateway};
+use audiospread_server::{doctor, gateway, intake};
 use camino::Utf8PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
@@ -26,6 +27,9 @@ pub(crate) enum Command {
         after_help = "Examples:\n  audiospread doctor\n  audiospread doctor --json | jq 'select(.verdict != \"good\")'"
     )]
     Doctor(DoctorArgs),
+    /// Find out what the sound at the standard input is, within bounds: the gateway starts this for each recording.
+    #[command(hide = true)]
+    ExamineSound,
     /// Check a gateway's configuration, or print one to begin with.
     #[command(
         subcommand,
@@ -130,6 +134,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Serve(args) => on_a_runtime(async { Ok(gateway::run(load(&args)?, stop_signal()).await?) }),
         Command::Feed(args) => on_a_runtime(feed(args)),
         Command::Doctor(args) => on_a_runtime(examine(args)),
+        Command::ExamineSound => examine_sound(),
         Command::Config(ConfigCommand::Check(args)) => {
             load(&args)?;
             writeln!(io::stdout(), "{} is well formed", args.config)?;
@@ -137,6 +142,16 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         }
         Command::Config(ConfigCommand::Example) => Ok(io::stdout().write_all(config::EXAMPLE.as_bytes())?),
     }
+}
+
+/// Says what the sound at the standard input is, in one line of JSON.
+fn examine_sound() -> Result<(), Failure> {
+    let input = io::stdin().as_fd().try_clone_to_owned()?;
+    let sound = intake::examine_bounded(input.into()).map_err(|error| match error {
+        intake::Unusable::NotAudio => Failure::Failed(error.to_string()),
+        intake::Unusable::Bounds(_) => Failure::Later(error.to_string()),
+    })?;
+    json_lines(&mut io::stdout(), &[sound])
 }
 
 async fn feed(args: FeedArgs) -> Result<(), Failure> {

@@ -104,6 +104,7 @@ async fn a_host_where_all_is_well_gets_no_complaint() {
         "Drupal's tables",
         "own database",
         "Drupal's files",
+        "recordings",
     ] {
         assert!(said.complaints("good").iter().any(|good| good.starts_with(what)), "{what} is not looked at");
     }

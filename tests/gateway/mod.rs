@@ -5,6 +5,7 @@ mod doctor;
 mod killing;
 mod manners;
 mod notified;
+mod recordings;
 mod several;
 mod stopping;
 

@@ -165,7 +165,7 @@ impl Drop for Gateway {
 
 fn write_tokens(site: &DrupalSite) {
     let tokens = [
-        ("everything", EVERYTHING, r#""feed", "subscribers", "blobs", "admin""#),
+        ("everything", EVERYTHING, r#""feed", "subscribers", "blobs", "recordings", "calls", "admin""#),
         ("without-subscribers", WITHOUT_SUBSCRIBERS, r#""feed", "blobs""#),
         ("without-feed", WITHOUT_FEED, r#""blobs""#),
     ];

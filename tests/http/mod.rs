@@ -2,6 +2,7 @@
 
 mod authorization;
 mod blobs;
+mod calls;
 mod contract;
 mod feed;
 mod following;
@@ -9,6 +10,7 @@ mod operation;
 mod page;
 mod problems;
 mod shutdown;
+mod uploads;
 mod xmlrpc;
 
 use std::io::{Read as _, Write as _};
@@ -25,6 +27,7 @@ use audiospread_server::drupal::Reader;
 use audiospread_server::feed::{Commit, Feed, FindingChanges, Store};
 use audiospread_server::http;
 use audiospread_server::http::tokens::{Token, Tokens};
+use audiospread_server::intake::{Examiner, Recordings, Uploads};
 use audiospread_server::refresh::{Handle, Requests};
 use camino::{Utf8Path, Utf8PathBuf};
 use mysql_async::prelude::Queryable;
@@ -71,20 +74,29 @@ impl Gateway {
         let path = Utf8PathBuf::from_path_buf(directory.path().to_owned()).unwrap();
         write_tokens(
             &path,
-            &[("all", ALL, r#""feed", "subscribers", "blobs", "admin""#), ("public", PUBLIC, r#""feed""#)],
+            &[
+                ("all", ALL, r#""feed", "subscribers", "blobs", "recordings", "calls", "admin""#),
+                ("public", PUBLIC, r#""feed""#),
+            ],
         );
         let store = Store::open(pool(&database)).await.unwrap();
         commit(&store, content).await;
         let feed = Arc::new(Feed::start(store.clone(), &path, &config::Feed::default()).await.unwrap());
         let packs = load_packs(&packs_directory()).unwrap();
         let reader = reader(&path);
-        let blobs = Arc::new(Blobs::open_index(pool(&database), reader, &path, packs.sounds).await.unwrap());
+        let blobs = Arc::new(Blobs::open_index(pool(&database), reader.clone(), &path, packs.sounds).await.unwrap());
         let (handle, requests) = Handle::new();
         let tokens = Tokens::load(path.join("tokens.toml")).unwrap();
 
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let server = http::serve(http::State::new(tokens, feed.clone(), blobs, handle), listener).unwrap();
+        let uploads = Arc::new(Uploads::open(&path.join("uploads"), 1024 * 1024, Duration::from_secs(3600)).unwrap());
+        let examiner = Examiner::new(env!("CARGO_BIN_EXE_audiospread").into());
+        let recordings =
+            Recordings::open(store.clone(), &path.join("recordings"), uploads.clone(), examiner, 60).unwrap();
+        let intake = (uploads, Arc::new(recordings));
+        let state = http::State::new(tokens, feed.clone(), blobs, intake, reader.clone(), handle);
+        let server = http::serve(state, listener).unwrap();
         let (stop, stopped) = oneshot::channel();
         let ended = tokio::spawn(server.run_until(async {
             let _ = stopped.await;

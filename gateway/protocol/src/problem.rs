@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::Sha256Digest;
+
 /// An error as `application/problem+json` (RFC 9457).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
@@ -15,6 +17,10 @@ pub struct Problem {
     pub status: u16,
     /// What happened this time, and what to do about it.
     pub detail: String,
+    /// The digests of the bytes that it is about, where it is about some.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<String>)]
+    pub digests: Vec<Sha256Digest>,
 }
 
 macro_rules! problem_codes {
@@ -60,16 +66,26 @@ problem_codes! {
     MethodNotAllowed = ("method_not_allowed", 405, "The method is not allowed here");
     /// The client accepts no encoding in which the answer exists.
     NotAcceptable = ("not_acceptable", 406, "No acceptable encoding");
+    /// What is there is another thing than the request supposes.
+    Conflict = ("conflict", 409, "What is there differs");
+    /// Bytes that a recording names were not uploaded, or have expired.
+    MissingUploads = ("missing_uploads", 409, "Bytes are to be uploaded again");
     /// The cursor is not one that the gateway knows, or the delta would be larger than the snapshot.
     TakeSnapshot = ("take_snapshot", 410, "Take a snapshot");
+    /// The protocol of uploads is spoken in another version.
+    OtherVersion = ("other_version", 412, "Another version of the protocol");
     /// The body is larger than what is accepted.
     TooLarge = ("too_large", 413, "The body is too large");
     /// The body is of a type that is not understood.
     UnsupportedMediaType = ("unsupported_media_type", 415, "The type of the body is not understood");
     /// The range is outside the blob.
     RangeNotSatisfiable = ("range_not_satisfiable", 416, "The range cannot be satisfied");
+    /// The sounds of a recording cannot be used.
+    UnusableRecording = ("unusable_recording", 422, "The recording cannot be used");
     /// Too many requests from one client.
     TooManyRequests = ("too_many_requests", 429, "Too many requests");
+    /// Bytes were damaged on their way.
+    ChecksumMismatch = ("checksum_mismatch", 460, "The bytes do not have their checksum");
     /// A fault of the gateway's.
     Internal = ("internal", 500, "The gateway has a fault");
     /// Something the gateway needs is away for the moment.
@@ -89,6 +105,7 @@ impl ProblemCode {
             title: self.title().to_owned(),
             status: self.status(),
             detail: detail.into(),
+            digests: Vec::new(),
         }
     }
 }

@@ -40,6 +40,56 @@ pub struct Config {
     /// The feed.
     #[serde(default)]
     pub feed: Feed,
+    /// What callers left.
+    #[serde(default)]
+    pub intake: Intake,
+    /// What is forgotten of callers.
+    #[serde(default)]
+    pub privacy: Privacy,
+}
+
+/// What callers left.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Intake {
+    /// The most mebibytes of one sound.
+    pub max_mebibytes: u64,
+    /// The most minutes of one sound.
+    pub max_minutes: u64,
+    /// Hours for which bytes are kept that no recording has named.
+    pub keep_upload_hours: u64,
+}
+
+impl Intake {
+    /// The most bytes of one sound.
+    pub const fn max_bytes(&self) -> u64 {
+        self.max_mebibytes * 1024 * 1024
+    }
+
+    /// For how long bytes are kept that no recording has named.
+    pub const fn keep_uploads(&self) -> Duration {
+        Duration::from_secs(self.keep_upload_hours * 3600)
+    }
+}
+
+impl Default for Intake {
+    fn default() -> Self {
+        Self { max_mebibytes: 64, max_minutes: 60, keep_upload_hours: 72 }
+    }
+}
+
+/// What is forgotten of callers.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Privacy {
+    /// Days for which callers' numbers are kept in call records and with recordings; 0: for ever.
+    pub keep_numbers_days: u32,
+}
+
+impl Default for Privacy {
+    fn default() -> Self {
+        Self { keep_numbers_days: 400 }
+    }
 }
 
 /// Drupal's database and files.
@@ -52,6 +102,9 @@ pub struct Drupal {
     pub password_file: Option<Utf8PathBuf>,
     /// Drupal's root directory: the one with `index.php`.
     pub root: Utf8PathBuf,
+    /// The address at which Drupal answers, by which its module is woken when recordings wait; absent: it takes them at its cron.
+    #[serde(default)]
+    pub site_url: Option<String>,
     /// The files directory where the variable `file_directory_path` is absent: `sites/SITE/files`.
     #[serde(default = "default_files_directory")]
     pub files_directory: Utf8PathBuf,
@@ -353,6 +406,13 @@ impl Config {
         if !matches!(self.drupal.charset.as_str(), "utf8" | "utf8mb4") {
             return Err("drupal.charset is \"utf8\" or \"utf8mb4\"".into());
         }
+        let is_address = |url: &String| {
+            let host = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+            host.is_some_and(|host| !host.is_empty() && !host.contains(['@', '?', '#', ' ']))
+        };
+        if !self.drupal.site_url.iter().all(is_address) {
+            return Err("drupal.site_url is an address such as \"http://127.0.0.1\", without a password".into());
+        }
         if self.menu.menu_page_size == 0 || self.menu.menu_page_size > 9 {
             return Err("menu.menu_page_size is 1 to 9: there are no more keys".into());
         }
@@ -416,7 +476,8 @@ mod tests {
             .map(|line| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).unwrap_or(line))
             .fold(String::new(), |text, line| text + line + "\n");
         let mut spelled_out: Config = toml::from_str(&uncommented).unwrap();
-        // The two keys stand there to show the form.
+        // The two keys and the site's address stand there to show the form.
+        spelled_out.drupal.site_url = None;
         spelled_out.menu.keys = KeyOverrides::default();
         assert_eq!(format!("{plain:?}"), format!("{spelled_out:?}"));
     }

@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::drupal::Reader;
 use crate::feed::Store;
 use crate::http::tokens::Tokens;
-use crate::{database, gateway};
+use crate::{database, gateway, intake};
 
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -174,7 +174,26 @@ async fn examine_own(config: &Config, checks: &mut Vec<Check>) -> bool {
             Err(error) => checks.push(check("own database", Verdict::Bad, error.to_string())),
         },
     }
+    if let Ok(store) = &store {
+        checks.push(recordings(store).await);
+    }
     true
+}
+
+/// Whether what callers left gets into Drupal.
+async fn recordings(store: &Store) -> Check {
+    match (intake::backlog(store).await, intake::wake_key(store).await) {
+        (Ok(0), Ok(_)) => check("recordings", Verdict::Good, "none waits for Drupal"),
+        (Ok(waiting), Ok(Some(_))) => check("recordings", Verdict::Good, format!("{waiting} wait for Drupal's module")),
+        (Ok(waiting), Ok(None)) => check(
+            "recordings",
+            Verdict::Doubtful,
+            format!(
+                "{waiting} wait for Drupal, and its module has never asked: install it, and set this gateway's address and token there"
+            ),
+        ),
+        (Err(error), _) | (_, Err(error)) => check("recordings", Verdict::Bad, error.to_string()),
+    }
 }
 
 /// Drupal's files, where its tables say that they are.

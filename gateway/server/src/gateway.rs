@@ -16,8 +16,9 @@ use crate::config::{Config, ConfigError};
 use crate::drupal::{ReadError, Reader};
 use crate::feed::{Feed, FeedError, Store};
 use crate::http::tokens::{Tokens, TokensError};
+use crate::intake::{Examiner, Recordings, SubmitError, Uploads};
 use crate::refresh::{self, Handle, Refresher};
-use crate::{database, http};
+use crate::{calls, database, http};
 
 /// Connections to the gateway's own database: some for readers of the feed, one for the refresh, one for the indexer.
 const OWN_CONNECTIONS: usize = 12;
@@ -40,6 +41,9 @@ pub enum GatewayError {
     /// How to connect to Drupal's database.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// Recordings that were left half done.
+    #[error("recordings that were left half done cannot be finished: {0}")]
+    Recordings(#[from] SubmitError),
     /// The audio index.
     #[error(transparent)]
     Blobs(#[from] BlobsError),
@@ -85,6 +89,16 @@ pub async fn open_feed(config: &Config) -> Result<Store, GatewayError> {
     Ok(Store::open(pool).await?)
 }
 
+/// Opens the store of recordings; sounds are examined by processes of this program.
+fn open_recordings(config: &Config, store: Store, uploads: Arc<Uploads>) -> Result<Recordings, GatewayError> {
+    let directory = config.data_dir.join("recordings");
+    let program = std::env::current_exe().and_then(|path| Utf8PathBuf::try_from(path).map_err(io::Error::other));
+    let opened = program.and_then(|program| {
+        Recordings::open(store, &directory, uploads, Examiner::new(program), config.intake.max_minutes)
+    });
+    opened.map_err(|source| GatewayError::DataDir { path: directory, source })
+}
+
 /// Runs a gateway until `stop`.
 ///
 /// # Errors
@@ -104,7 +118,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), G
 
     let (handle, requests) = Handle::new();
     let refresher = Refresher::new(
-        reader,
+        reader.clone(),
         feed.clone(),
         blobs.clone(),
         (Rules::new(&config), packs.packs),
@@ -122,8 +136,31 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), G
         async move { blobs.run_sweep().await }
     });
 
+    let uploads =
+        Uploads::open(&config.data_dir.join("uploads"), config.intake.max_bytes(), config.intake.keep_uploads())
+            .map_err(|source| GatewayError::DataDir { path: config.data_dir.join("uploads"), source })?;
+    let uploads = Arc::new(uploads);
+    background.spawn(uploads.clone().run_sweep());
+    let recordings = open_recordings(&config, feed.store().clone(), uploads.clone())?;
+    recordings.recover().await?;
+    let recordings = Arc::new(recordings);
+    if let Some(site) = config.drupal.site_url.clone() {
+        let recordings = recordings.clone();
+        background.spawn(async move {
+            if let Err(error) = recordings.run_wake(&site).await {
+                tracing::error!(%error, "Drupal cannot be woken; it takes what waits at its cron");
+            }
+        });
+    }
+    background.spawn({
+        let (recordings, days) = (recordings.clone(), config.privacy.keep_numbers_days);
+        async move { recordings.forget_numbers(days).await }
+    });
+    background.spawn(calls::forget_numbers(feed.store().clone(), config.privacy.keep_numbers_days));
+
     let address = listener.local_addr().unwrap_or(config.listen);
-    let server = http::serve(http::State::new(tokens, feed, blobs, handle), listener).map_err(GatewayError::Serve)?;
+    let server = http::serve(http::State::new(tokens, feed, blobs, (uploads, recordings), reader, handle), listener)
+        .map_err(GatewayError::Serve)?;
     tracing::info!(%address, "the gateway answers");
     let ended = server.run_until(stop).await.map_err(GatewayError::Serve);
     background.shutdown().await;

@@ -3,6 +3,7 @@
 //! The rooms and who may know whom stand in `gateway/ARCHITECTURE.md`.
 
 pub mod blobs;
+pub mod calls;
 pub mod catalogue;
 pub mod config;
 pub mod database;
@@ -11,6 +12,7 @@ pub mod drupal;
 pub mod feed;
 pub mod gateway;
 pub mod http;
+pub mod intake;
 pub mod migrations;
 pub mod refresh;
 mod xmlrpc;

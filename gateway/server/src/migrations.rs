@@ -22,6 +22,8 @@ struct Migration {
 const MIGRATIONS: &[Migration] = &[
     Migration { number: 1, name: "feed", sql: include_str!("../migrations/0001_feed.sql") },
     Migration { number: 2, name: "blobs", sql: include_str!("../migrations/0002_blobs.sql") },
+    Migration { number: 3, name: "calls", sql: include_str!("../migrations/0003_calls.sql") },
+    Migration { number: 4, name: "recordings", sql: include_str!("../migrations/0004_recordings.sql") },
 ];
 
 /// How long to wait, in seconds, while another gateway migrates.

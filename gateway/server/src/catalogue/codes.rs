@@ -69,6 +69,7 @@ codes! {
     UNREADABLE_FILE = "unreadable_file": "Error: a file of Drupal's may not be read by the gateway.";
     PACK_SOUND_UNUSABLE = "pack_sound_unusable": "Warning: a sound of a language pack is no audio, or cannot be read.";
     // Refreshes.
+    CALL_CONFLICT = "call_conflict": "Warning: a phone server sent two different call records under one number; the first one counts.";
     HELD = "held": "Error: a reading that would remove much from the phones waits for somebody to look at it.";
 }
 

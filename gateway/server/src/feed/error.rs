@@ -74,7 +74,7 @@ impl FeedError {
         move |source| Self::File { path, source }
     }
 
-    pub(super) fn damaged(what: impl std::fmt::Display) -> Self {
+    pub(crate) fn damaged(what: impl std::fmt::Display) -> Self {
         Self::Damaged(what.to_string())
     }
 }

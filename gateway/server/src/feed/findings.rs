@@ -50,12 +50,16 @@ impl Store {
         Ok(findings)
     }
 
-    /// The owners that have findings, in no order.
+    /// The owners that have findings and belong to the refreshes, in no order: those of other rooms begin with an exclamation mark.
     ///
     /// # Errors
     /// If the database cannot be read.
     pub async fn finding_owners(&self) -> Result<Vec<String>, FeedError> {
-        let rows: Vec<Row> = self.connection().await?.exec("SELECT DISTINCT owner FROM feed_finding", ()).await?;
+        let rows: Vec<Row> = self
+            .connection()
+            .await?
+            .exec("SELECT DISTINCT owner FROM feed_finding WHERE owner NOT LIKE '!%'", ())
+            .await?;
         rows.into_iter()
             .map(|row| {
                 let (owner,) = from_row_opt::<(Vec<u8>,)>(row).map_err(FeedError::damaged)?;

@@ -15,7 +15,7 @@ mod hold;
 mod lease;
 mod prune;
 mod service;
-mod session;
+pub(crate) mod session;
 mod snapshot;
 mod spool;
 mod store;

@@ -10,18 +10,18 @@ use super::FeedError;
 use crate::database::{Connection, Pool};
 
 /// A connection with an open transaction; dropped without [`Session::commit`], all it did is undone.
-pub(super) struct Session {
+pub(crate) struct Session {
     conn: Option<Connection>,
 }
 
 impl Session {
     /// A transaction that sees the database as it is at this moment, however long it reads.
-    pub(super) async fn reading(pool: &Pool) -> Result<Self, FeedError> {
+    pub(crate) async fn reading(pool: &Pool) -> Result<Self, FeedError> {
         Self::begin(pool, "START TRANSACTION WITH CONSISTENT SNAPSHOT").await
     }
 
     /// A transaction whose view begins with its first reading statement, so after the locks that it takes first.
-    pub(super) async fn writing(pool: &Pool) -> Result<Self, FeedError> {
+    pub(crate) async fn writing(pool: &Pool) -> Result<Self, FeedError> {
         Self::begin(pool, "START TRANSACTION").await
     }
 
@@ -33,12 +33,12 @@ impl Session {
     }
 
     #[expect(clippy::expect_used, reason = "only commit takes the connection, and it consumes the session")]
-    pub(super) fn conn(&mut self) -> &mut Conn {
+    pub(crate) fn conn(&mut self) -> &mut Conn {
         self.conn.as_mut().expect("a session has its connection until it is committed")
     }
 
     /// Ends the transaction and gives the connection back.
-    pub(super) async fn commit(mut self) -> Result<(), mysql_async::Error> {
+    pub(crate) async fn commit(mut self) -> Result<(), mysql_async::Error> {
         self.conn().query_drop("COMMIT").await?;
         drop(self.conn.take());
         Ok(())

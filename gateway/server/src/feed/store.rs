@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use audiospread_protocol::{Cursor, DeleteReason, EntityKey, Epoch, Sha256Digest, Tree};
+use audiospread_protocol::{Cursor, DeleteReason, EntityKey, Epoch, Sha256Digest, Subscriber, Tree};
 use futures_util::TryStreamExt;
 use mysql_async::Row;
 use mysql_async::prelude::Queryable;
@@ -121,6 +121,23 @@ impl Store {
         Ok(named.is_some())
     }
 
+    /// The subscribers' numbers, and whose they are now.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub async fn subscribers(&self) -> Result<BTreeMap<String, u32>, FeedError> {
+        let query = "SELECT id, value FROM feed_entity WHERE kind = 'subscriber' AND value IS NOT NULL";
+        let rows: Vec<Row> = self.connection().await?.exec(query, ()).await?;
+        let mut numbers = BTreeMap::new();
+        for row in rows {
+            let (id, value) = mysql_async::from_row_opt::<(String, Vec<u8>)>(row).map_err(FeedError::damaged)?;
+            let nid: u32 = id.parse().map_err(FeedError::damaged)?;
+            let subscriber: Subscriber = serde_json::from_slice(&value).map_err(FeedError::damaged)?;
+            numbers.extend(subscriber.numbers.into_iter().map(|number| (number.to_string(), nid)));
+        }
+        Ok(numbers)
+    }
+
     /// Whether readers with or without the scope `subscribers` may stand at this cursor.
     pub(super) async fn knows(&self, cursor: &Cursor, subscribers: bool) -> Result<bool, FeedError> {
         let mut session = Session::reading(&self.pool).await?;
@@ -147,11 +164,11 @@ impl Store {
         });
     }
 
-    pub(super) const fn pool(&self) -> &Pool {
+    pub(crate) const fn pool(&self) -> &Pool {
         &self.pool
     }
 
-    pub(super) async fn connection(&self) -> Result<Connection, FeedError> {
+    pub(crate) async fn connection(&self) -> Result<Connection, FeedError> {
         Ok(self.pool.get().await?)
     }
 }

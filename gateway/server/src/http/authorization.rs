@@ -28,6 +28,10 @@ pub(crate) trait Needs: 'static {
 pub(crate) struct Feed;
 /// Asks for [`Scope::Blobs`].
 pub(crate) struct Blobs;
+/// Asks for [`Scope::Recordings`].
+pub(crate) struct Recordings;
+/// Asks for [`Scope::Calls`].
+pub(crate) struct Calls;
 /// Asks for [`Scope::Admin`].
 pub(crate) struct Admin;
 
@@ -36,6 +40,12 @@ impl Needs for Feed {
 }
 impl Needs for Blobs {
     const SCOPE: Scope = Scope::Blobs;
+}
+impl Needs for Recordings {
+    const SCOPE: Scope = Scope::Recordings;
+}
+impl Needs for Calls {
+    const SCOPE: Scope = Scope::Calls;
 }
 impl Needs for Admin {
     const SCOPE: Scope = Scope::Admin;

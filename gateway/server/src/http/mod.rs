@@ -5,6 +5,7 @@
 
 pub(crate) mod authorization;
 mod blobs;
+mod calls;
 mod conditional;
 #[cfg(test)]
 mod contract;
@@ -22,9 +23,11 @@ pub(crate) mod openapi;
 pub(crate) mod part;
 mod press;
 pub(crate) mod problems;
+pub(crate) mod recordings;
 mod refresh;
 mod router;
 pub mod tokens;
+mod uploads;
 
 use std::future::Future;
 use std::io;
@@ -42,7 +45,9 @@ use self::metrics::Metrics;
 use self::problems::Refusal;
 use self::tokens::Tokens;
 use crate::blobs::Blobs;
+use crate::drupal::Reader;
 use crate::feed::Feed;
+use crate::intake::{Recordings, Uploads};
 pub use openapi::document as openapi_document;
 
 /// A connection without a request is kept for this long: a phone server on a slow link saves its handshakes.
@@ -63,6 +68,9 @@ pub struct State {
     tokens: Tokens,
     pub(crate) feed: Arc<Feed>,
     blobs: Arc<Blobs>,
+    uploads: Arc<Uploads>,
+    pub(crate) recordings: Arc<Recordings>,
+    pub(crate) reader: Reader,
     pub(crate) refresh: crate::refresh::Handle,
     metrics: Metrics,
     stopping: CancellationToken,
@@ -71,9 +79,27 @@ pub struct State {
 
 impl State {
     /// Puts together what the handlers need. Called within the runtime on which the feed's database is worked with.
-    pub fn new(tokens: Tokens, feed: Arc<Feed>, blobs: Arc<Blobs>, refresh: crate::refresh::Handle) -> Self {
+    pub fn new(
+        tokens: Tokens,
+        feed: Arc<Feed>,
+        blobs: Arc<Blobs>,
+        (uploads, recordings): (Arc<Uploads>, Arc<Recordings>),
+        reader: Reader,
+        refresh: crate::refresh::Handle,
+    ) -> Self {
         let (metrics, stopping) = (Metrics::default(), CancellationToken::new());
-        Self { tokens, feed, blobs, refresh, metrics, stopping, runtime: tokio::runtime::Handle::current() }
+        Self {
+            tokens,
+            feed,
+            blobs,
+            uploads,
+            recordings,
+            reader,
+            refresh,
+            metrics,
+            stopping,
+            runtime: tokio::runtime::Handle::current(),
+        }
     }
 
     /// Works on the runtime of the rooms rather than on that of one HTTP worker: a connection to the database outlives the worker that asked

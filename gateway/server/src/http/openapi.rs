@@ -20,7 +20,7 @@ use utoipa::{IntoResponses, OpenApi};
 
 use crate::xmlrpc;
 
-use super::{blobs, docs, events, feed, findings, health, problems, refresh};
+use super::{blobs, calls, docs, events, feed, findings, health, problems, recordings, refresh, uploads};
 
 /// The contract as it is committed and served.
 pub(super) const COMMITTED: &str = include_str!("../../../../openapi/audiospread-v1.json");
@@ -36,7 +36,8 @@ A token comes as `Authorization: Bearer TOKEN`, or as the password of `Authoriza
 #[openapi(
     paths(
         feed::get, events::get, blobs::get, findings::get, refresh::post, health::status, health::alive, health::ready,
-        health::metrics, xmlrpc::post, docs::document, docs::page, docs::part
+        health::metrics, calls::post, calls::totals, recordings::put, recordings::list, recordings::get, recordings::part, uploads::options, uploads::post, uploads::head, uploads::patch, uploads::delete,
+        xmlrpc::post, docs::document, docs::page, docs::part
     ),
     components(schemas(
         AudioRef, Category, CategorySounds, DeleteReason, End, Keys, Kind, Plan, Problem, Program, ProgramAudio, Prompt,
@@ -45,6 +46,9 @@ A token comes as `Authorization: Bearer TOKEN`, or as the password of `Authoriza
     tags(
         (name = "feed", description = "What is on the phone, as numbered changes."),
         (name = "blobs", description = "Audio, named by the SHA-256 of its bytes."),
+        (name = "calls", description = "What phone servers had of calls, and its sums."),
+        (name = "recordings", description = "What callers left, and what became of it."),
+        (name = "uploads", description = "Bytes in pieces, by tus 1.0.0."),
         (name = "operation", description = "How the gateway is doing, and what editors should know."),
         (name = "xmlrpc", description = "The same and more for Drupal 6, which speaks nothing else."),
         (name = "contract", description = "This document.")
@@ -106,7 +110,9 @@ fn make_body_optional(document: &mut Document, path: &str) {
 /// Each `GET` is also answered as `HEAD`: the same headers, no body.
 fn add_heads(document: &mut Document) {
     for item in document.paths.paths.values_mut() {
-        item.head = item.get.as_ref().map(head_of);
+        if let Some(get) = &item.get {
+            item.head = Some(head_of(get));
+        }
     }
 }
 
@@ -156,6 +162,12 @@ refusals! {
     Outside = [RangeNotSatisfiable];
     /// The body is of no type of XML.
     NotXml = [UnsupportedMediaType];
+    /// A recording is not kept.
+    RecordingRefused = [Conflict, MissingUploads, UnusableRecording];
+    /// Another version of tus.
+    OtherVersion = [OtherVersion];
+    /// An upload does not go on so.
+    UploadRefused = [Conflict, OtherVersion, TooLarge, UnsupportedMediaType, ChecksumMismatch];
     /// The body is not accepted.
     BodyRefused = [BadRequest, TooLarge, UnsupportedMediaType];
 }
@@ -217,6 +229,17 @@ const fn example_detail(code: ProblemCode) -> &'static str {
         ProblemCode::MethodNotAllowed => "The header Allow lists the methods that this address understands.",
         ProblemCode::NotAcceptable => "Accept one of the encodings zstd, gzip, identity.",
         ProblemCode::TakeSnapshot => "The feed does not know this cursor. Take a snapshot: ask without `since`.",
+        ProblemCode::Conflict => "The upload has 4464 bytes. Go on from there: Upload-Offset: 4464.",
+        ProblemCode::MissingUploads => {
+            "Bytes were never uploaded, or have expired. Upload them again: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08."
+        }
+        ProblemCode::UnusableRecording => {
+            "It is not kept: the body cannot be used: it is no mp3 that can be played. Keep your copy for somebody to listen to."
+        }
+        ProblemCode::OtherVersion => "Send Tus-Resumable: 1.0.0; no other version is spoken here.",
+        ProblemCode::ChecksumMismatch => {
+            "The bytes were damaged on their way and thrown away. Send them again, from the same offset."
+        }
         ProblemCode::TooLarge => "Send at most 65536 bytes.",
         ProblemCode::UnsupportedMediaType => "Send the body as application/json.",
         ProblemCode::RangeNotSatisfiable => "The blob has 4464 bytes. Ask for a range within them.",

@@ -9,7 +9,7 @@ use std::time::Duration;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
-use audiospread_protocol::{Problem, ProblemCode};
+use audiospread_protocol::{Problem, ProblemCode, Sha256Digest};
 
 /// The media type of a problem (RFC 9457).
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
@@ -20,13 +20,14 @@ pub(crate) struct Refusal {
     code: ProblemCode,
     detail: String,
     headers: Vec<(HeaderName, HeaderValue)>,
+    digests: Vec<Sha256Digest>,
     cause: Option<Box<dyn StdError>>,
 }
 
 impl Refusal {
     /// A refusal: what happened this time, and what to do about it.
     pub(crate) fn new(code: ProblemCode, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), headers: Vec::new(), cause: None }
+        Self { code, detail: detail.into(), headers: Vec::new(), digests: Vec::new(), cause: None }
     }
 
     /// A fault of the gateway's own; `cause` is for the log.
@@ -48,6 +49,12 @@ impl Refusal {
     /// Says when to try again.
     pub(crate) fn retry_after(self, delay: Duration) -> Self {
         self.with_header(header::RETRY_AFTER, HeaderValue::from(delay.as_secs().max(1)))
+    }
+
+    /// Names the bytes that it is about.
+    pub(crate) fn about(mut self, digests: Vec<Sha256Digest>) -> Self {
+        self.digests = digests;
+        self
     }
 
     /// Adds a header.
@@ -99,7 +106,8 @@ impl ResponseError for Refusal {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut response = answer(&self.code.problem(self.detail.as_str()));
+        let problem = Problem { digests: self.digests.clone(), ..self.code.problem(self.detail.as_str()) };
+        let mut response = answer(&problem);
         for (name, value) in &self.headers {
             response.headers_mut().append(name.clone(), value.clone());
         }

@@ -3,7 +3,7 @@
 use actix_web::http::Method;
 use actix_web::{Resource, Route, web};
 
-use super::{XML_BODY, blobs, docs, events, feed, findings, health, refresh};
+use super::{XML_BODY, blobs, calls, docs, events, feed, findings, health, recordings, refresh, uploads};
 use crate::xmlrpc;
 
 /// An address and what is routed there; each `GET` is also answered as `HEAD`.
@@ -51,6 +51,33 @@ pub(super) fn routed() -> Vec<Routed> {
         get("/v1/blobs/{sha256}", blobs::get),
         get("/v1/findings", findings::get),
         post("/v1/refresh", None, refresh::post),
+        post("/v1/calls", Some(calls::BATCH_BODY), calls::post),
+        get("/v1/calls/totals", calls::totals),
+        get("/v1/recordings", recordings::list),
+        Routed {
+            path: "/v1/recordings/{uuid}",
+            routes: vec![
+                route(Method::GET, recordings::get),
+                route(Method::HEAD, recordings::get),
+                route(Method::PUT, recordings::put),
+            ],
+            body: None,
+        },
+        get("/v1/recordings/{uuid}/{part}", recordings::part),
+        Routed {
+            path: "/v1/uploads",
+            routes: vec![route(Method::OPTIONS, uploads::options), route(Method::POST, uploads::post)],
+            body: None,
+        },
+        Routed {
+            path: "/v1/uploads/{id}",
+            routes: vec![
+                route(Method::HEAD, uploads::head),
+                route(Method::PATCH, uploads::patch),
+                route(Method::DELETE, uploads::delete),
+            ],
+            body: None,
+        },
         get("/v1/status", health::status),
         post("/xmlrpc", Some(XML_BODY), xmlrpc::post),
         get("/healthz", health::alive),

@@ -10,7 +10,7 @@ use super::answer::{int, structure, text};
 use super::arguments::{Arguments, Members};
 use super::call::Call;
 use super::fault::Fault;
-use super::{findings, notify, status};
+use super::{findings, notify, recordings, status, totals};
 use crate::http::State;
 use crate::http::tokens::{Scope, Token};
 
@@ -83,6 +83,28 @@ const METHODS: &[Method] = &[
         help: "Why something is not, or not well, on the phone, the severest first: from which offset, how many (1 to 500), and of which \
                node, if only its findings are wanted. Structs of code, severity, kind, id, name and message.",
     },
+    Method {
+        name: "audiospread.recordings.pending",
+        scope: Some(Scope::Recordings),
+        signatures: &[&["array", "int", "string"]],
+        help: "Recordings that Drupal has not taken, the oldest first: how many (1 to 100), and the key for waking Drupal. Structs of uuid, \
+               recorded_at, received_at, server, caller, language, category, hung_up, silent, and store, ref, size, sha256, mime and seconds of \
+               body and title.",
+    },
+    Method {
+        name: "audiospread.recordings.taken",
+        scope: Some(Scope::Recordings),
+        signatures: &[&["int", "array"]],
+        help: "Says what Drupal made of recordings, at most 500: structs of uuid, nid, state (made, refused) and message. Answers how many were \
+               known.",
+    },
+    Method {
+        name: "audiospread.calls.totals",
+        scope: Some(Scope::Calls),
+        signatures: &[&["array", "string", "string", "int"]],
+        help: "What each caller has called in a month (such as 2026-11, UTC), in the order of the numbers, from the first number after the one \
+               given on (empty: from the beginning), how many (1 to 500). Structs of number, subscriber, calls, seconds and billable_seconds.",
+    },
 ];
 
 fn known(name: &str) -> Result<&'static Method, Fault> {
@@ -111,6 +133,9 @@ async fn single(state: &web::Data<State>, caller: &Arc<Token>, call: Call) -> Re
         "system.getCapabilities" => Ok(capabilities()),
         "audiospread.notify" => notify::notify(state, arguments),
         "audiospread.status" => status::status(state).await,
+        "audiospread.recordings.pending" => recordings::pending(state, arguments).await,
+        "audiospread.recordings.taken" => recordings::taken(state, arguments).await,
+        "audiospread.calls.totals" => totals::totals(state, arguments).await,
         "audiospread.findings" => findings::findings(state, arguments).await,
         _ => Err(Fault::nonsense("This method can only be called by itself.")),
     }

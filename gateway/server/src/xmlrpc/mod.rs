@@ -11,7 +11,9 @@ mod fault;
 mod findings;
 mod methods;
 mod notify;
+mod recordings;
 mod status;
+mod totals;
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap};
 use actix_web::{HttpRequest, HttpResponse, web};
