@@ -92,7 +92,7 @@ impl Scan {
         Self { columns, table, key, only: "" }
     }
 
-    fn of_range(&self, packed: bool) -> String {
+    fn of_range(&self, Range { from, to }: Range, packed: bool) -> String {
         let Self { columns, table, key, only } = self;
         let (table, columns, key) = (table.quoted(), columns.join(", "), key.column());
         let columns = if packed {
@@ -101,7 +101,7 @@ impl Scan {
         } else {
             columns
         };
-        format!("SELECT {columns} FROM {table} WHERE {key} >= ? AND {key} < ? {only}")
+        format!("SELECT {columns} FROM {table} WHERE {key} >= {from} AND {key} < {to} {only}")
     }
 }
 
@@ -203,15 +203,14 @@ impl Session<'_> {
     /// The first key from `from` on.
     async fn key_from(&mut self, scan: &Scan, from: u64) -> Result<Option<u64>, ReadError> {
         let key = scan.key.column();
-        let statement = format!("SELECT MIN({key}) FROM {} WHERE {key} >= ?", scan.table.quoted());
-        let rows = self.rows_with(statement, (from,)).await?;
+        let rows = self.rows(&format!("SELECT MIN({key}) FROM {} WHERE {key} >= {from}", scan.table.quoted())).await?;
         Ok(rows.first().and_then(|row| values::id(row.first()?)).map(u64::from))
     }
 
     /// The rows of a range; packed until the server cannot.
     pub(super) async fn page(&mut self, scan: &Scan, range: Range, packs: &mut bool) -> Result<Page, ReadError> {
         if *packs {
-            match self.rows_with(scan.of_range(true), (range.from, range.to)).await {
+            match self.rows(&scan.of_range(range, true)).await {
                 Ok(mut rows) => {
                     let mut row = rows.pop().unwrap_or_default();
                     let bytes = row.pop().unwrap_or_default();
@@ -223,6 +222,6 @@ impl Session<'_> {
                 Err(error) => return Err(error),
             }
         }
-        Ok(Page::Plain(self.rows_with(scan.of_range(false), (range.from, range.to)).await?))
+        Ok(Page::Plain(self.rows(&scan.of_range(range, false)).await?))
     }
 }

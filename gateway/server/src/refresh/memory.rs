@@ -219,7 +219,8 @@ impl Memory {
 
     /// The nodes of the entities whose save was seen half done.
     pub(super) fn saving_nodes(&self) -> BTreeSet<Nid> {
-        self.nodes_behind(self.waiting.iter().filter(|(_, wait)| **wait == Wait::Save).map(|(key, _)| key))
+        let mut saving = self.waiting.iter().filter(|(_, wait)| **wait == Wait::Save).map(|(key, _)| key).peekable();
+        if saving.peek().is_none() { BTreeSet::new() } else { self.nodes_behind(saving) }
     }
 
     fn catalogue(&self) -> Result<Catalogue<'_>, RefreshError> {

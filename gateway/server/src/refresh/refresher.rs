@@ -122,7 +122,12 @@ impl Refresher {
         let mut report = Report::default();
         let mut changes = 0;
         if candidates.is_empty() {
-            report.held = self.is_held(&Removals::new(), is_whole, &mut findings).await?;
+            report.held = if is_whole {
+                self.is_held(&Removals::new(), true, &mut findings).await?
+            } else {
+                // An earlier one may be, about nodes that this one was not told to read.
+                self.feed.store().hold().await?.is_some()
+            };
         } else {
             let behind = self.memory.nodes_behind(candidates.iter().map(|candidate| &candidate.key));
             tokio::time::sleep(self.settle).await;
@@ -138,12 +143,11 @@ impl Refresher {
                 }
                 Publication::Lost => report.again = Some(Scope::Whole),
             }
+            report.held |= !is_whole && self.feed.store().hold().await?.is_some();
         }
         if !findings.is_empty() {
             self.feed.store().update_findings(&findings).await?;
         }
-        // An earlier one may be, about nodes that this one was not told to read.
-        report.held |= !is_whole && self.feed.store().hold().await?.is_some();
         report.waiting = self.memory.waiting.len();
         report.saving = self.memory.saving_nodes();
         tracing::info!(
