@@ -119,7 +119,8 @@ impl Memory {
         Ok(affected)
     }
 
-    /// Compares the affected entities with the feed, and notes their findings.
+    /// Compares the affected entities with the feed, and notes their findings; after a whole reading also those of whose audio something was
+    /// learnt.
     pub(super) fn compare(
         &mut self,
         mut affected: Affected,
@@ -134,6 +135,12 @@ impl Memory {
             return Err(RefreshError::NothingRead);
         };
         let catalogue = Catalogue::new(site, &*self.index, &self.rules, &self.packs);
+        if is_whole {
+            let heard: HashSet<AudioSource> = self.index.take_changed().into_iter().collect();
+            if let Affected::Keys(keys) = &mut affected {
+                keys.extend(catalogue.users_of_audio(&heard));
+            }
+        }
         let known = Known { published: &published.tree, programs: &self.programs };
         let comparison = match &affected {
             Affected::Everything => compare::compare_all(&catalogue, known),
