@@ -22,7 +22,7 @@ async fn findings() -> Vec<Finding> {
         let draft = catalogue.draft(&key);
         findings.extend(draft.findings);
         if let Some(nid) = key.number() {
-            counts.note(nid, draft.categories);
+            counts.note(nid, &draft.categories);
         }
     }
     findings.extend(catalogue.site_findings(counts.per_category()));

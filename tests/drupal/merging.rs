@@ -1,6 +1,7 @@
 //! Reading what changed and putting it in place gives what a whole reading gives.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 
 use audiospread_server::catalogue::site::Nid;
 use proptest::prelude::*;
@@ -71,7 +72,7 @@ fn any_edit() -> impl Strategy<Value = Edit> {
 }
 
 #[test]
-fn what_is_read_again_and_merged_is_what_a_whole_reading_gives() {
+fn what_is_read_again_by_name_or_by_marks_and_merged_is_what_a_whole_reading_gives() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let site = runtime.block_on(async {
         let site = DrupalSite::new()
@@ -84,7 +85,9 @@ fn what_is_read_again_and_merged_is_what_a_whole_reading_gives() {
         site
     });
     let reader = reader(&site.config());
-    let merged = RefCell::new(runtime.block_on(reader.read_all()).unwrap());
+    let (site_before, marks) = runtime.block_on(reader.read_whole()).unwrap();
+    let merged = RefCell::new(site_before.clone());
+    let followed = RefCell::new((site_before, marks));
     let edits = prop::collection::vec(any_edit(), 1..6);
     TestRunner::new(Config { cases: 60, max_shrink_iters: 0, failure_persistence: None, ..Config::default() })
         .run(&edits, |edits| {
@@ -98,6 +101,15 @@ fn what_is_read_again_and_merged_is_what_a_whole_reading_gives() {
             prop_assert_eq!(partial.layout, whole.layout);
             merged.borrow_mut().merge(partial);
             prop_assert_eq!(&*merged.borrow(), &whole);
+
+            // Nobody names a node to the one that goes by what the tables looked like.
+            let (before, marks) = followed.take();
+            let changes = runtime.block_on(reader.read_changes(&before, marks, &BTreeSet::new())).unwrap();
+            let (changes, marks) = changes.expect("so few changes ask for no whole reading");
+            let mut after = before;
+            after.merge(changes);
+            prop_assert_eq!(&after, &whole);
+            followed.replace((after, marks));
             Ok(())
         })
         .unwrap();

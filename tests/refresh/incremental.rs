@@ -1,4 +1,5 @@
-//! Reading the named nodes alone gives what reading everything gives: the same feed, and the same findings.
+//! Reading the named nodes alone, or what changed by the looks of the tables, gives what reading everything gives: the same feed, and the same
+//! findings.
 
 use std::collections::BTreeSet;
 
@@ -36,7 +37,11 @@ impl Pair {
 
     /// Lets the one read these nodes and another one everything, and compares.
     async fn agree_after(&mut self, what: &str, nodes: impl IntoIterator<Item = u32>) {
-        let mut scope = Scope::Nodes(nodes.into_iter().collect());
+        self.agree_after_reading(Scope::Nodes(nodes.into_iter().collect()), what).await;
+    }
+
+    /// Lets the one, who has read the site before, read this and another one everything, and compares.
+    async fn agree_after_reading(&mut self, mut scope: Scope, what: &str) {
         loop {
             let report = self.told.refresh(scope).await;
             self.told.rooms.index_everything().await;
@@ -76,8 +81,17 @@ async fn said(running: &Running) -> Said {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_random_edits_the_named_nodes_alone_give_the_same_feed_and_findings_as_everything() {
+    edits_are_found(5, Scope::Nodes).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_random_edits_a_whole_refresh_finds_what_nobody_named() {
+    edits_are_found(6, |_| Scope::Whole).await;
+}
+
+async fn edits_are_found(seed: u64, scope: impl Fn(BTreeSet<u32>) -> Scope) {
     let mut pair = Pair::new().await;
-    let mut choice = StdRng::seed_from_u64(5);
+    let mut choice = StdRng::seed_from_u64(seed);
     let mut desk = Desk::new(&pair.site).await;
     let mut conn = pair.site.connect().await;
     let mut nodes = BTreeSet::new();
@@ -87,7 +101,8 @@ async fn after_random_edits_the_named_nodes_alone_give_the_same_feed_and_finding
         editor.make(&mut conn, &statements, async || {}).await;
         nodes.extend(saved);
         if choice.random_bool(0.4) || number + 1 == SAVES {
-            pair.agree_after(&format!("save {number}: {}", statements.join("; ")), std::mem::take(&mut nodes)).await;
+            let what = format!("save {number}: {}", statements.join("; "));
+            pair.agree_after_reading(scope(std::mem::take(&mut nodes)), &what).await;
         }
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use smol_str::{SmolStr, format_smolstr};
 use utoipa::ToSchema;
 
 /// The kind of an entity of the feed.
@@ -56,7 +57,8 @@ impl FromStr for Kind {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EntityKey {
     kind: Kind,
-    id: Box<str>,
+    // Nearly all ids are short, and there are millions: these have no memory beside the key.
+    id: SmolStr,
 }
 
 /// Why a kind or an id cannot name an entity.
@@ -78,7 +80,7 @@ impl EntityKey {
     ///
     /// # Errors
     /// [`KeyError::BadId`] if `id` is empty, too long, or has a control character (the digest's rule joins by line feeds).
-    pub fn new(kind: Kind, id: impl Into<Box<str>>) -> Result<Self, KeyError> {
+    pub fn new(kind: Kind, id: impl Into<SmolStr>) -> Result<Self, KeyError> {
         let id = id.into();
         if id.is_empty() || id.len() > Self::MAX_ID || id.chars().any(char::is_control) {
             return Err(KeyError::BadId);
@@ -88,12 +90,12 @@ impl EntityKey {
 
     /// Names an entity whose id is a number of Drupal's: a node's `nid` or a term's `tid`.
     pub fn numbered(kind: Kind, id: u32) -> Self {
-        Self { kind, id: id.to_string().into() }
+        Self { kind, id: format_smolstr!("{id}") }
     }
 
     /// Names the settings, of which there is one.
     pub fn settings() -> Self {
-        Self { kind: Kind::Settings, id: "site".into() }
+        Self { kind: Kind::Settings, id: SmolStr::new_static("site") }
     }
 
     /// The kind.

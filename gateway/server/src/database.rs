@@ -18,7 +18,7 @@ pub type PoolError = managed::PoolError<mysql_async::Error>;
 /// Makes connections, and clears them before they are lent again.
 pub struct Manager {
     opts: Opts,
-    session: Vec<String>,
+    session: String,
 }
 
 impl std::fmt::Debug for Manager {
@@ -29,10 +29,8 @@ impl std::fmt::Debug for Manager {
 
 impl Manager {
     async fn prepare(&self, conn: &mut Conn) -> Result<(), mysql_async::Error> {
-        for statement in &self.session {
-            conn.query_drop(statement).await?;
-        }
-        Ok(())
+        // All at once: each answer that is waited for is waited for whenever a connection is lent.
+        conn.query_drop(&self.session).await
     }
 }
 
@@ -60,7 +58,7 @@ impl managed::Manager for Manager {
 /// # Errors
 /// Only where the pool cannot be built; no connection is made yet.
 pub fn pool(opts: Opts, session: Vec<String>, size: usize) -> Result<Pool, managed::BuildError> {
-    Pool::builder(Manager { opts, session })
+    Pool::builder(Manager { opts, session: session.join("; ") })
         .max_size(size)
         .wait_timeout(Some(Duration::from_secs(5)))
         .create_timeout(Some(Duration::from_secs(5)))

@@ -80,6 +80,16 @@ impl Partial {
         nodes.chain(self.rows.managed_files.values().filter(|file| file.looks_like_audio).map(|file| &file.source))
     }
 
+    /// Whether a node that was read is not as `site` has it.
+    pub fn differs(&self, site: &Site, nid: Nid) -> bool {
+        let rows = &self.rows;
+        rows.programs.get(&nid) != site.programs.get(&nid)
+            || rows.sounds.get(&nid) != site.sounds.get(&nid)
+            || rows.prompts.get(&nid) != site.prompts.get(&nid)
+            || rows.subscribers.get(&nid) != site.subscribers.get(&nid)
+            || rows.files.get(&nid) != site.files.get(&nid)
+    }
+
     /// All rows of `files` that were read, whether they were there or not.
     pub fn fids(&self) -> impl Iterator<Item = Fid> {
         self.pointed_at.iter().filter_map(|file| file.fid())

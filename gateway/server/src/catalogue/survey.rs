@@ -1,6 +1,7 @@
 //! Findings that belong to no entity: about the tree of categories as a whole, and about nodes that lead nowhere.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use super::outline::on_term;
 use super::site::{Nid, Tid};
@@ -10,26 +11,48 @@ use super::{Catalogue, Finding, Severity, Subject, codes, prompt};
 #[derive(Clone, Debug, Default)]
 pub struct ProgramCounts {
     of_category: HashMap<Tid, u32>,
-    categories_of: HashMap<Nid, Box<[Tid]>>,
+    /// The place in `sets` of the categories of each program that is in some.
+    set_of: HashMap<Nid, u32>,
+    /// Sets of categories; many programs share one.
+    sets: Vec<Arc<[Tid]>>,
+    places: HashMap<Arc<[Tid]>, u32>,
 }
 
 impl ProgramCounts {
     /// Notes that a program is now in these categories ([`super::Draft::categories`]); in none if it is absent. A program that is kept as it
     /// is stays as it was noted.
-    pub fn note(&mut self, program: Nid, categories: Box<[Tid]>) {
-        for &tid in &categories {
+    pub fn note(&mut self, program: Nid, categories: &[Tid]) {
+        for &tid in categories {
             *self.of_category.entry(tid).or_default() += 1;
         }
         let before = if categories.is_empty() {
-            self.categories_of.remove(&program)
+            self.set_of.remove(&program)
         } else {
-            self.categories_of.insert(program, categories)
+            let place = self.place(categories);
+            self.set_of.insert(program, place)
         };
-        for tid in before.unwrap_or_default() {
-            if let Some(count) = self.of_category.get_mut(&tid) {
+        for tid in before.map_or(&[][..], |place| &self.sets[place as usize]) {
+            if let Some(count) = self.of_category.get_mut(tid) {
                 *count -= 1;
             }
         }
+    }
+
+    /// Whether a program is noted to be in these categories.
+    pub fn is_noted(&self, program: Nid, categories: &[Tid]) -> bool {
+        self.set_of.get(&program).map_or(&[][..], |place| &self.sets[*place as usize]) == categories
+    }
+
+    fn place(&mut self, categories: &[Tid]) -> u32 {
+        if let Some(place) = self.places.get(categories) {
+            return *place;
+        }
+        // There are not more sets than programs, of which each has a number of 32 bits.
+        let place = u32::try_from(self.sets.len()).unwrap_or(u32::MAX);
+        let set: Arc<[Tid]> = categories.into();
+        self.sets.push(set.clone());
+        self.places.insert(set, place);
+        place
     }
 
     /// The number of published programs directly in each category.
@@ -182,11 +205,13 @@ mod tests {
     #[test]
     fn programs_are_counted_where_they_are_now() {
         let mut counts = ProgramCounts::default();
-        counts.note(100, [1, 2].into());
-        counts.note(101, [2].into());
-        counts.note(100, [2, 3].into());
-        counts.note(101, Box::default());
-        counts.note(102, Box::default());
+        counts.note(100, &[1, 2]);
+        counts.note(101, &[2]);
+        counts.note(100, &[2, 3]);
+        assert!(counts.is_noted(100, &[2, 3]) && !counts.is_noted(101, &[]));
+        counts.note(101, &[]);
+        counts.note(102, &[]);
+        assert!(counts.is_noted(101, &[]) && counts.is_noted(102, &[]));
         let mut now: Vec<_> = counts.per_category().iter().filter(|(_, count)| **count > 0).collect();
         now.sort();
         assert_eq!(now, [(&2, &1), (&3, &1)]);

@@ -1,8 +1,10 @@
 //! The files that nodes point at: fileframework's file nodes, rows of `files`, and attachments.
 
 use super::error::ReadError;
+use super::marks::Marks;
 use super::nodes::Nodes;
-use super::scan::{Keys, Rows, Scan, or_empty};
+use super::page::Rows;
+use super::scan::{Key, Keys, Scan, or_empty};
 use super::session::Session;
 use super::values;
 use crate::catalogue::site::{AudioSource, Fid, FileRef, ManagedFile, Nid, Vid};
@@ -11,12 +13,11 @@ use crate::catalogue::site::{AudioSource, Fid, FileRef, ManagedFile, Nid, Vid};
 pub(super) async fn read_file_nodes(
     session: &mut Session<'_>,
     nodes: &mut Nodes<'_>,
-    is_whole: bool,
+    marks: Option<&mut Marks>,
 ) -> Result<(), ReadError> {
-    let mut scan = Scan::new(session.table("file_nodes")?, "nid", &["nid", "vid", "uri"]);
-    scan.columns.push(or_empty("type"));
-    let nids: Vec<Nid> = if is_whole { Vec::new() } else { nodes.files.iter().map(|(nid, _)| *nid).collect() };
-    let keys = if is_whole { Keys::All } else { Keys::These(&nids) };
+    let scan = Scan::new(session.table("file_nodes")?, Key::Nid, &["vid", "uri", &or_empty("type")]);
+    let nids: Vec<Nid> = if marks.is_some() { Vec::new() } else { nodes.files.iter().map(|(nid, _)| *nid).collect() };
+    let keys = Keys::all_or(marks, &nids);
     let files = &mut nodes.files;
     session
         .scan(&scan, keys, |nid, rows| {
@@ -63,21 +64,22 @@ pub(super) async fn read_attachments(
     session: &mut Session<'_>,
     nodes: &mut Nodes<'_>,
     (has_upload, has_file_attachments): (bool, bool),
-    is_whole: bool,
+    mut marks: Option<&mut Marks>,
 ) -> Result<(), ReadError> {
-    let vids = if is_whole { Vec::new() } else { nodes.vids() };
+    let vids = if marks.is_some() { Vec::new() } else { nodes.vids() };
     let mut attachments = Vec::new();
     if has_upload {
-        let mut scan = Scan::new(session.table("upload")?, "vid", &["vid", "vid", "weight", "fid"]);
+        let mut scan = Scan::new(session.table("upload")?, Key::Vid, &["vid", "weight", "fid"]);
         scan.only = "AND list = 1";
-        let keys = if is_whole { Keys::All } else { Keys::These(&vids) };
+        let keys = Keys::all_or(marks.as_deref_mut(), &vids);
         collect(session, &scan, keys, Attachment::UPLOAD, nodes, &mut attachments).await?;
     }
     if has_file_attachments {
         // The table's only index is that of the file nodes.
-        let (key, keys) = if is_whole { ("fnid", Keys::All) } else { ("vid", Keys::These(&vids)) };
-        let mut scan = Scan::new(session.table("file_attachments")?, key, &[key, "vid", "weight", "fnid"]);
+        let key = if marks.is_some() { Key::Fnid } else { Key::Vid };
+        let mut scan = Scan::new(session.table("file_attachments")?, key, &["vid", "weight", "fnid"]);
         scan.only = "AND cid = 0 AND list = 1";
+        let keys = Keys::all_or(marks, &vids);
         collect(session, &scan, keys, Attachment::FILE_ATTACH, nodes, &mut attachments).await?;
     }
     attachments.sort_unstable();
@@ -111,15 +113,20 @@ async fn collect(
         .await
 }
 
-/// Reads the named rows of `files`.
+/// Reads these rows of `files`, which are in ascending order.
 pub(super) async fn read_managed_files(
     session: &mut Session<'_>,
     fids: &[Fid],
+    marks: Option<&mut Marks>,
 ) -> Result<Vec<(Fid, ManagedFile)>, ReadError> {
     let mut found = Vec::with_capacity(fids.len());
-    let scan = Scan::new(session.table("files")?, "fid", &["fid", "status", "filepath", "filename", "filemime"]);
+    let texts = ["filepath", "filename", "filemime"].map(or_empty);
+    let scan = Scan::new(session.table("files")?, Key::Fid, &["status", &texts[0], &texts[1], &texts[2]]);
     session
-        .scan(&scan, Keys::These(fids), |fid, rows| {
+        .scan(&scan, Keys::all_or(marks, fids), |fid, rows| {
+            if fids.binary_search(&fid).is_err() {
+                return;
+            }
             let Some([_, status, path, name, mime]) = rows.iter().next() else { return };
             let looks_like_audio = values::looks_like_audio(mime, name) || values::name_says_audio(path);
             let source = AudioSource::Path(values::text(path).into());

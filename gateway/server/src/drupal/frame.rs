@@ -4,9 +4,10 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::error::ReadError;
+use super::marks::Marks;
 use super::notes::Notes;
 use super::php;
-use super::scan::{Keys, Scan};
+use super::scan::{Key, Keys, Scan};
 use super::session::Session;
 use super::values;
 use crate::catalogue::codes;
@@ -102,9 +103,9 @@ pub(super) async fn terms(
         let rank = u32::try_from(terms.len()).unwrap_or(u32::MAX);
         terms.insert(tid, Term { name: name.into(), description: description.into(), rank, parents: Vec::new() });
     }
-    let hierarchy = Scan::new(session.table("term_hierarchy")?, "tid", &["tid", "parent"]);
+    let hierarchy = Scan::new(session.table("term_hierarchy")?, Key::Tid, &["parent"]);
     session
-        .scan(&hierarchy, Keys::All, |tid, rows| {
+        .scan(&hierarchy, Keys::All(&mut Marks::default()), |tid, rows| {
             if let Some(term) = terms.get_mut(&tid) {
                 term.parents.extend(rows.iter().filter_map(|row| values::id(row[1])));
                 term.parents.sort_unstable();

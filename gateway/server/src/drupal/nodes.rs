@@ -4,8 +4,10 @@ use std::borrow::Cow;
 
 use super::error::ReadError;
 use super::layout::{Column, FieldTable, Holds, Layout, Meaning, Role};
+use super::marks::Marks;
 use super::notes::Notes;
-use super::scan::{Keys, Rows, Scan, or_empty};
+use super::page::Rows;
+use super::scan::{Key, Keys, Scan, or_empty};
 use super::session::Session;
 use super::values;
 use crate::catalogue::site::{
@@ -18,18 +20,9 @@ pub(crate) const IN_FLIGHT: i64 = 300;
 const CLOCKS_DIFFER: i64 = 86_400;
 /// The type of fileframework's nodes.
 const FILE: &[u8] = b"file";
-/// What is read of `node`: the title, which alone may hold anything, at the end; of a file's the end, which may say that it is audio.
-const COLUMNS: [&str; 9] = [
-    "nid",
-    "vid",
-    "type",
-    "status",
-    "language",
-    "created",
-    "changed",
-    "tnid",
-    "IF(type = 'file', RIGHT(title, 5), title)",
-];
+/// What is read of `node` beside the `nid`: the title, which alone may hold anything, at the end; of a file's the end, which may say that it is audio.
+const COLUMNS: [&str; 8] =
+    ["vid", "type", "status", "language", "created", "changed", "tnid", "IF(type = 'file', RIGHT(title, 5), title)"];
 
 /// The nodes read so far.
 pub(super) struct Nodes<'a> {
@@ -97,7 +90,7 @@ impl<'a> Nodes<'a> {
         nids: Keys<'_>,
         notes: &mut Notes,
     ) -> Result<(), ReadError> {
-        let scan = Scan::new(session.table("node")?, "nid", &COLUMNS);
+        let scan = Scan::new(session.table("node")?, Key::Nid, &COLUMNS);
         session.scan(&scan, nids, |nid, rows| rows.iter().for_each(|row| self.add(nid, row, notes))).await?;
         self.revisions.sort_unstable_by_key(|revision| revision.vid);
         Ok(())
@@ -105,7 +98,7 @@ impl<'a> Nodes<'a> {
 
     /// Reads the file nodes among these nodes.
     pub(super) async fn read_files(&mut self, session: &mut Session<'_>, nids: &[Nid]) -> Result<(), ReadError> {
-        let mut scan = Scan::new(session.table("node")?, "nid", &COLUMNS);
+        let mut scan = Scan::new(session.table("node")?, Key::Nid, &COLUMNS);
         scan.only = "AND type = 'file'";
         session.scan(&scan, Keys::These(nids), |nid, rows| rows.iter().for_each(|row| self.add_file(nid, row))).await?;
         self.files.sort_unstable_by_key(|(nid, _)| *nid);
@@ -189,16 +182,16 @@ impl<'a> Nodes<'a> {
         &mut self,
         session: &mut Session<'_>,
         table: &FieldTable,
-        is_whole: bool,
+        marks: Option<&mut Marks>,
         notes: &mut Notes,
     ) -> Result<(), ReadError> {
-        let mut scan = Scan::new(table.table.clone(), "`vid`", &["`vid`"]);
+        let mut scan = Scan::new(table.table.clone(), Key::Vid, &[]);
         scan.columns.extend(table.columns.iter().map(|column| or_empty(&column.name.quoted())));
         if table.is_multiple {
             scan.columns.push("`delta`".into());
         }
-        let vids = self.vids();
-        let keys = if is_whole { Keys::All } else { Keys::These(&vids) };
+        let vids = if marks.is_some() { Vec::new() } else { self.vids() };
+        let keys = Keys::all_or(marks, &vids);
         session.scan(&scan, keys, |vid, rows| self.fill(table, vid, rows, notes)).await
     }
 
@@ -310,12 +303,12 @@ impl<'a> Nodes<'a> {
     pub(super) async fn read_terms(
         &mut self,
         session: &mut Session<'_>,
-        is_whole: bool,
+        marks: Option<&mut Marks>,
         is_of_the_phone: impl Fn(Tid) -> bool + Send + Sync,
     ) -> Result<(), ReadError> {
-        let scan = Scan::new(session.table("term_node")?, "vid", &["vid", "tid"]);
-        let vids = self.vids();
-        let keys = if is_whole { Keys::All } else { Keys::These(&vids) };
+        let scan = Scan::new(session.table("term_node")?, Key::Vid, &["tid"]);
+        let vids = if marks.is_some() { Vec::new() } else { self.vids() };
+        let keys = Keys::all_or(marks, &vids);
         session
             .scan(&scan, keys, |vid, rows| {
                 let Some(found) = self.revision(vid) else { return };

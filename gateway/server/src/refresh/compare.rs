@@ -9,7 +9,7 @@ use std::thread;
 use audiospread_protocol::{DeleteReason, EntityKey, Kind, Operation, Sha256Digest, leaf_hash};
 
 use crate::catalogue::site::{Nid, Tid};
-use crate::catalogue::{Catalogue, Draft, Finding, Outcome, Wait};
+use crate::catalogue::{Catalogue, Draft, Finding, Outcome, ProgramCounts, Wait, codes};
 use crate::feed::Published;
 
 /// An entity of which Drupal has another state than the feed.
@@ -33,6 +33,15 @@ enum State {
     Keep(Wait),
 }
 
+/// What there is to compare with.
+#[derive(Clone, Copy)]
+pub(super) struct Known<'a> {
+    /// What is published.
+    pub(super) published: &'a Published,
+    /// The categories that programs are noted to be in.
+    pub(super) programs: &'a ProgramCounts,
+}
+
 /// What a comparison found.
 #[derive(Debug, Default)]
 pub(super) struct Comparison {
@@ -40,9 +49,9 @@ pub(super) struct Comparison {
     pub(super) candidates: Vec<Candidate>,
     /// Entities that keep their old state for now, and what they wait for.
     pub(super) waiting: BTreeMap<EntityKey, Wait>,
-    /// The findings of each compared entity that has some.
+    /// The findings of each compared entity that has some; that its audio is pending is said by `waiting` alone.
     pub(super) findings: Vec<(EntityKey, Vec<Finding>)>,
-    /// The categories of each compared program that does not wait.
+    /// The categories of each compared program that does not wait, where they are not those that are noted.
     pub(super) programs: Vec<(Nid, Box<[Tid]>)>,
 }
 
@@ -54,22 +63,26 @@ impl Comparison {
         self.programs.extend(other.programs);
     }
 
-    fn look_at(&mut self, catalogue: &Catalogue<'_>, published: &Published, key: EntityKey) {
-        let draft = catalogue.draft(&key);
+    fn look_at(&mut self, catalogue: &Catalogue<'_>, known: Known<'_>, key: EntityKey) {
+        let mut draft = catalogue.draft(&key);
         let fingerprint = Fingerprint::of(&key, &draft);
         let differs = match fingerprint.state {
-            State::Put(leaf) => published.tree.get(&key) != Some(leaf),
+            State::Put(leaf) => known.published.tree.get(&key) != Some(leaf),
             // Of what is gone already, the reason may be another one.
             State::Absent(reason) => {
-                published.tree.get(&key).is_some() || published.gone.get(&key).is_some_and(|told| *told != reason)
+                known.published.tree.get(&key).is_some() || known.published.gone.get(&key).is_some_and(|told| *told != reason)
             }
             State::Keep(wait) => {
+                if wait == Wait::Audio {
+                    draft.findings.retain(|finding| finding.code != codes::AUDIO_PENDING);
+                }
                 self.waiting.insert(key.clone(), wait);
                 false
             }
         };
         if let (Kind::Program, Some(nid), false) =
             (key.kind(), key.number(), matches!(fingerprint.state, State::Keep(_)))
+            && !known.programs.is_noted(nid, &draft.categories)
         {
             self.programs.push((nid, draft.categories));
         }
@@ -94,16 +107,16 @@ impl Fingerprint {
 }
 
 /// Compares everything that Drupal could have, and everything that is or was published, on all cores.
-pub(super) fn compare_all(catalogue: &Catalogue<'_>, published: &Published) -> Comparison {
-    let there = published.tree.iter().map(|(key, _)| key);
-    let gone = there.chain(published.gone.keys()).filter(|key| !catalogue.covers(key)).cloned();
+pub(super) fn compare_all(catalogue: &Catalogue<'_>, known: Known<'_>) -> Comparison {
+    let there = known.published.tree.iter().map(|(key, _)| key);
+    let gone = there.chain(known.published.gone.keys()).filter(|key| !catalogue.covers(key)).cloned();
     let mut keys: Vec<EntityKey> = catalogue.keys().chain(gone).collect();
     let share = keys.len().div_ceil(thread::available_parallelism().map_or(1, NonZero::get)).max(1);
     thread::scope(|scope| {
         let mut workers = Vec::new();
         while !keys.is_empty() {
             let part = keys.split_off(keys.len().saturating_sub(share));
-            workers.push(scope.spawn(move || compare(catalogue, published, part)));
+            workers.push(scope.spawn(move || compare(catalogue, known, part)));
         }
         let mut whole = Comparison::default();
         for worker in workers {
@@ -119,12 +132,12 @@ pub(super) fn compare_all(catalogue: &Catalogue<'_>, published: &Published) -> C
 /// Compares these entities.
 pub(super) fn compare(
     catalogue: &Catalogue<'_>,
-    published: &Published,
+    known: Known<'_>,
     keys: impl IntoIterator<Item = EntityKey>,
 ) -> Comparison {
     let mut comparison = Comparison::default();
     for key in keys {
-        comparison.look_at(catalogue, published, key);
+        comparison.look_at(catalogue, known, key);
     }
     comparison
 }

@@ -1,6 +1,9 @@
 //! The findings as last told, by what they are about: only what is new or gone is written again.
+//!
+//! A site may have a finding for every program: what was told is known by its hash.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasher, RandomState};
 
 use crate::catalogue::Finding;
 use crate::feed::FindingChanges;
@@ -8,7 +11,8 @@ use crate::feed::FindingChanges;
 /// The findings of a refresh by their owner: an entity, or a part of the site.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
-    told: BTreeMap<String, Vec<Finding>>,
+    told: BTreeMap<Box<str>, u64>,
+    hashing: RandomState,
     /// Owners that had findings before this gateway started; what they were is not known.
     stale: BTreeSet<String>,
 }
@@ -16,7 +20,7 @@ pub(super) struct Ledger {
 impl Ledger {
     /// A ledger beside a database in which these owners have findings.
     pub(super) fn beside(owners: Vec<String>) -> Self {
-        Self { told: BTreeMap::new(), stale: owners.into_iter().collect() }
+        Self { stale: owners.into_iter().collect(), ..Self::default() }
     }
 
     /// Notes the findings of these owners, and says what changed; owners without findings are noted as such.
@@ -26,23 +30,22 @@ impl Ledger {
         changes: &mut FindingChanges,
     ) {
         for (owner, findings) in current {
-            let known = self.told.get(&owner).map_or(&[][..], Vec::as_slice);
-            if !self.stale.remove(&owner) && known == findings {
+            let now = (!findings.is_empty()).then(|| self.hashing.hash_one(&findings));
+            if !self.stale.remove(&owner) && self.told.get(&*owner).copied() == now {
                 continue;
             }
-            changes.insert(owner.clone(), findings.clone());
-            if findings.is_empty() {
-                self.told.remove(&owner);
-            } else {
-                self.told.insert(owner, findings);
-            }
+            match now {
+                Some(hash) => self.told.insert(owner.as_str().into(), hash),
+                None => self.told.remove(&*owner),
+            };
+            changes.insert(owner, findings);
         }
     }
 
     /// Notes the findings of all owners: whoever is not among them has none any more.
     pub(super) fn note_all(&mut self, current: BTreeMap<String, Vec<Finding>>, changes: &mut FindingChanges) {
-        let silent: BTreeSet<String> =
-            self.told.keys().chain(&self.stale).filter(|owner| !current.contains_key(*owner)).cloned().collect();
+        let known = self.told.keys().map(|owner| &**owner).chain(self.stale.iter().map(String::as_str));
+        let silent: BTreeSet<String> = known.filter(|owner| !current.contains_key(*owner)).map(str::to_owned).collect();
         self.note(current.into_iter().chain(silent.into_iter().map(|owner| (owner, Vec::new()))), changes);
     }
 }

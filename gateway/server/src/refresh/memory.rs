@@ -7,26 +7,38 @@ use std::sync::Arc;
 
 use audiospread_protocol::{EntityKey, Operation};
 
-use super::compare::{self, Candidate};
+use super::compare::{self, Candidate, Known};
 use super::ledger::Ledger;
 use super::{RefreshError, settled, wanted};
 use crate::blobs::Index;
 use crate::catalogue::site::{AudioSource, Nid, Partial, Site, Stamp};
-use crate::catalogue::{Affected, Catalogue, Finding, Packs, ProgramCounts, Rules, Wait};
+use crate::catalogue::{
+    Affected, Catalogue, Finding, Outcome, Packs, ProgramCounts, Rules, Severity, Subject, Wait, codes,
+};
+use crate::drupal::Marks;
 use crate::feed::{FindingChanges, Published, Removals};
 
 /// At most this many files that are of no use are told; a site with more has another problem.
 const TOLD_FILES: usize = 200;
+/// Of at most this many entities it is told one by one that their audio is pending; of more, as when a site is read for the first time, their
+/// number is.
+const TOLD_PENDING: usize = 200;
 
 pub(super) struct Memory {
     index: Arc<Index>,
     rules: Rules,
     packs: Packs,
     pack_findings: Vec<Finding>,
-    /// Drupal's rows as last read; absent after a failure, and then the next reading is a whole one.
+    /// Drupal's rows as last read; absent after a failure, and then everything is read.
     site: Option<Site>,
     /// Whether the last reading found the terms, the languages and the settings as the one before.
     frame_stood: bool,
+    /// How Drupal's tables looked when all of them were gone through last.
+    marks: Marks,
+    /// The nodes of which other rows were seen since than those behind the marks.
+    doubtful: BTreeSet<Nid>,
+    /// Whether something of the site may differ from the feed although neither it nor its rows changed since they were compared.
+    pub(super) compares_all: bool,
     programs: ProgramCounts,
     pub(super) published: Option<Published>,
     pub(super) ledger: Ledger,
@@ -47,6 +59,9 @@ impl Memory {
             pack_findings,
             site: None,
             frame_stood: false,
+            marks: Marks::default(),
+            doubtful: BTreeSet::new(),
+            compares_all: true,
             programs: ProgramCounts::default(),
             published: None,
             ledger: Ledger::default(),
@@ -63,19 +78,45 @@ impl Memory {
 
     pub(super) fn forget_site(&mut self) {
         self.site = None;
+        self.marks = Marks::default();
+        self.doubtful.clear();
     }
 
-    pub(super) fn take_site(&mut self, site: Site) {
+    /// Takes what was read whole.
+    pub(super) fn take_site(&mut self, site: Site, marks: Marks) {
         self.index.want_only(wanted::sources(&site).cloned());
         self.site = Some(site);
         self.frame_stood = false;
+        self.marks = marks;
+    }
+
+    /// What the next whole reading has to look for changes of, if anything was read: the site, its marks, and the doubtful nodes.
+    pub(super) fn for_changes(&mut self) -> Option<(&Site, Marks, &BTreeSet<Nid>)> {
+        self.site.as_ref().map(|site| (site, std::mem::take(&mut self.marks), &self.doubtful))
+    }
+
+    /// Takes the changes that a whole reading found.
+    pub(super) fn take_changes(&mut self, partial: Partial, marks: Marks) -> Result<Affected, RefreshError> {
+        self.doubtful.clear();
+        let affected = self.put(partial)?;
+        if let (false, Some(site)) = (self.doubtful.is_empty(), &self.site) {
+            self.index.want_only(wanted::sources(site).cloned());
+        }
+        self.marks = marks;
+        Ok(if self.compares_all { Affected::Everything } else { affected })
+    }
+
+    /// Takes what was read of nodes that were named.
+    pub(super) fn merge(&mut self, partial: Partial) -> Result<Affected, RefreshError> {
+        self.index.want(partial.sources().cloned());
+        self.put(partial)
     }
 
     /// Puts rows that were read again in the place of the old ones, and says which entities that may have changed.
-    pub(super) fn merge(&mut self, partial: Partial) -> Result<Affected, RefreshError> {
+    fn put(&mut self, partial: Partial) -> Result<Affected, RefreshError> {
         let mut site = self.site.take().ok_or(RefreshError::NothingRead)?;
-        self.index.want(partial.sources().cloned());
         self.frame_stood = partial.has_the_frame_of(&site);
+        self.doubtful.extend(partial.nids().filter(|nid| partial.differs(&site, *nid)));
         let edit = self.catalogue_of(&site).edit(partial.nids(), partial.fids());
         site.merge(partial);
         let affected = self.catalogue_of(&site).affected(&edit);
@@ -83,10 +124,12 @@ impl Memory {
         Ok(affected)
     }
 
-    /// Compares the affected entities with the feed, and notes their findings.
+    /// Compares the affected entities with the feed, and notes their findings; after a whole reading also those of whose audio something was
+    /// learnt.
     pub(super) fn compare(
         &mut self,
         mut affected: Affected,
+        is_whole: bool,
         findings: &mut FindingChanges,
     ) -> Result<Vec<Candidate>, RefreshError> {
         let unsettled = std::mem::take(&mut self.unsettled);
@@ -97,22 +140,35 @@ impl Memory {
             return Err(RefreshError::NothingRead);
         };
         let catalogue = Catalogue::new(site, &*self.index, &self.rules, &self.packs);
+        if is_whole {
+            let heard: HashSet<AudioSource> = self.index.take_changed().into_iter().collect();
+            if let Affected::Keys(keys) = &mut affected {
+                keys.extend(catalogue.users_of_audio(&heard));
+            }
+        }
+        let known = Known { published, programs: &self.programs };
         let comparison = match &affected {
-            Affected::Everything => compare::compare_all(&catalogue, published),
-            Affected::Keys(keys) => compare::compare(&catalogue, published, keys.iter().cloned()),
+            Affected::Everything => compare::compare_all(&catalogue, known),
+            Affected::Keys(keys) => compare::compare(&catalogue, known, keys.iter().cloned()),
         };
         for (nid, categories) in comparison.programs {
-            self.programs.note(nid, categories);
+            self.programs.note(nid, &categories);
         }
         let mut told: BTreeMap<String, _> =
             comparison.findings.into_iter().map(|(key, findings)| (key.to_string(), findings)).collect();
         told.insert("tree".into(), catalogue.site_findings(self.programs.per_category()));
         told.insert("site".into(), site.notes.clone());
+        let was_waiting = |key: &EntityKey| matches!(&affected, Affected::Keys(keys) if !keys.contains(key));
+        let still_waiting = self.waiting.iter().filter(|(key, _)| was_waiting(key));
+        told.insert("audio".into(), pending(&catalogue, still_waiting.chain(&comparison.waiting)));
+        if is_whole || matches!(affected, Affected::Everything) {
+            told.insert("packs".into(), self.pack_findings.clone());
+            told.insert("files".into(), self.index.findings(TOLD_FILES));
+        }
         match affected {
             Affected::Everything => {
                 self.waiting = comparison.waiting;
-                told.insert("packs".into(), self.pack_findings.clone());
-                told.insert("files".into(), self.index.findings(TOLD_FILES));
+                self.compares_all = false;
                 self.ledger.note_all(told, findings);
             }
             Affected::Keys(keys) => {
@@ -144,8 +200,9 @@ impl Memory {
     pub(super) fn removals(&self, agreed: &[EntityKey]) -> Result<Removals, RefreshError> {
         let published = self.published.as_ref().ok_or(RefreshError::NothingRead)?;
         let mut removals = Removals::new();
-        for (key, operation) in self.changes(agreed.to_vec())? {
-            if matches!(operation, Operation::Delete(_)) && published.tree.get(&key).is_some() {
+        let catalogue = self.catalogue()?;
+        for key in agreed {
+            if matches!(catalogue.draft(key).outcome, Outcome::Absent(_)) && published.tree.get(key).is_some() {
                 removals.entry(key.kind()).or_default().removed += 1;
             }
         }
@@ -185,7 +242,8 @@ impl Memory {
 
     /// The nodes of the entities whose save was seen half done.
     pub(super) fn saving_nodes(&self) -> BTreeSet<Nid> {
-        self.nodes_behind(self.waiting.iter().filter(|(_, wait)| **wait == Wait::Save).map(|(key, _)| key))
+        let mut saving = self.waiting.iter().filter(|(_, wait)| **wait == Wait::Save).map(|(key, _)| key).peekable();
+        if saving.peek().is_none() { BTreeSet::new() } else { self.nodes_behind(saving) }
     }
 
     fn catalogue(&self) -> Result<Catalogue<'_>, RefreshError> {
@@ -195,4 +253,22 @@ impl Memory {
     fn catalogue_of<'a>(&'a self, site: &'a Site) -> Catalogue<'a> {
         Catalogue::new(site, &*self.index, &self.rules, &self.packs)
     }
+}
+
+/// The findings of the entities that wait for their audio.
+fn pending<'k>(
+    catalogue: &Catalogue<'_>,
+    waiting: impl Iterator<Item = (&'k EntityKey, &'k Wait)> + Clone,
+) -> Vec<Finding> {
+    let keys = waiting.filter(|(_, wait)| **wait == Wait::Audio).map(|(key, _)| key);
+    let count = keys.clone().count();
+    if count > TOLD_PENDING {
+        let message = format!(
+            "{count} programs, categories and prompts have recordings that were not looked at yet: they will be soon."
+        );
+        return vec![Finding::new(codes::AUDIO_PENDING, Severity::Info, Subject::Site, message)];
+    }
+    let mut findings: Vec<Finding> = keys.flat_map(|key| catalogue.draft(key).findings).collect();
+    findings.retain(|finding| finding.code == codes::AUDIO_PENDING);
+    findings
 }

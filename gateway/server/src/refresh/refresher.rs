@@ -128,20 +128,20 @@ impl Refresher {
         let kind = if scope == Scope::Whole { "whole" } else { "nodes" };
         self.follow_the_feed().await?;
         let storage = self.reader.read_storage().await?;
-        let affected = self.read(scope).await?;
-        let is_whole = matches!(affected, Affected::Everything);
+        let (affected, all_was_read) = self.read(scope).await?;
+        let is_whole = all_was_read || matches!(affected, Affected::Everything);
         // A storage root that cannot be reached fails the refresh: it is never "all audio missing".
         self.blobs.check_storage(storage).await?;
         let read = started.elapsed();
         let mut findings = FindingChanges::default();
-        let candidates = block_in_place(|| self.memory.compare(affected, &mut findings))?;
+        let candidates = block_in_place(|| self.memory.compare(affected, all_was_read, &mut findings))?;
         let compared = started.elapsed();
         let mut report = Report::default();
         let mut changes = 0;
         let nothing_differs = candidates.is_empty();
         let (settled, candidates) = self.settled(candidates, is_whole, begun).await?;
-        if nothing_differs {
-            report.held = self.is_held(&Removals::new(), is_whole, &mut findings).await?;
+        if nothing_differs && is_whole {
+            report.held = self.is_held(&Removals::new(), true, &mut findings).await?;
         }
         if !settled.is_empty() {
             changes += self.publish_into(settled, is_whole, &mut findings, &mut report).await?;
@@ -149,8 +149,8 @@ impl Refresher {
         if !candidates.is_empty() && report.again.is_none() {
             let behind = self.memory.nodes_behind(candidates.iter().map(|candidate| &candidate.key));
             tokio::time::sleep(self.settle).await;
-            let affected = self.read(Scope::Nodes(behind)).await?;
-            let late = block_in_place(|| self.memory.compare(affected, &mut findings))?;
+            let (affected, all_was_read) = self.read(Scope::Nodes(behind)).await?;
+            let late = block_in_place(|| self.memory.compare(affected, all_was_read, &mut findings))?;
             let (agreed, unsettled) = block_in_place(|| self.memory.agreed(candidates))?;
             report.again = self.left_over(unsettled, late, &agreed);
             changes += self.publish_into(agreed, is_whole, &mut findings, &mut report).await?;
@@ -187,6 +187,7 @@ impl Refresher {
         if self.memory.published.as_ref().is_none_or(|published| published.head != head) {
             self.memory.published = Some(self.feed.store().load().await?);
             self.memory.is_told = false;
+            self.memory.compares_all = true;
         }
         if !self.memory.is_told {
             self.memory.ledger = Ledger::beside(self.feed.store().finding_owners().await?);
@@ -195,23 +196,31 @@ impl Refresher {
         Ok(())
     }
 
-    /// Reads what `scope` says into memory, and says which entities may have changed.
-    async fn read(&mut self, scope: Scope) -> Result<Affected, RefreshError> {
-        if let Scope::Nodes(nids) = scope
-            && nids.len() <= MANY_NODES
-            && let Some(layout) = self.memory.layout()
-        {
-            let nids: Vec<Nid> = nids.into_iter().collect();
-            let partial = self.reader.read_some(&nids).await?;
-            if partial.layout == layout {
-                return block_in_place(|| self.memory.merge(partial));
+    /// Reads what `scope` says into memory, and says which entities may have changed, and whether all of Drupal was looked at.
+    async fn read(&mut self, scope: Scope) -> Result<(Affected, bool), RefreshError> {
+        if let Scope::Nodes(nids) = scope {
+            if nids.len() <= MANY_NODES
+                && let Some(layout) = self.memory.layout()
+            {
+                let nids: Vec<Nid> = nids.into_iter().collect();
+                let partial = self.reader.read_some(&nids).await?;
+                if partial.layout == layout {
+                    return Ok((block_in_place(|| self.memory.merge(partial))?, false));
+                }
             }
+            // Their entities may have changed although their rows did not: more may be known of their audio.
+            self.memory.compares_all = true;
+        }
+        if let Some((site, marks, doubtful)) = self.memory.for_changes()
+            && let Some((partial, marks)) = self.reader.read_changes(site, marks, doubtful).await?
+        {
+            return Ok((block_in_place(|| self.memory.take_changes(partial, marks))?, true));
         }
         // A site may be large: the old rows go before the new ones come.
         self.memory.forget_site();
-        let site = self.reader.read_all().await?;
-        block_in_place(|| self.memory.take_site(site));
-        Ok(Affected::Everything)
+        let (site, marks) = self.reader.read_whole().await?;
+        block_in_place(|| self.memory.take_site(site, marks));
+        Ok((Affected::Everything, true))
     }
 
     /// What has to be looked at again: what two readings did not agree on, and what only the second one saw.
@@ -258,7 +267,10 @@ impl Refresher {
     ) -> Result<usize, RefreshError> {
         match self.publish(agreed, is_whole, findings).await? {
             Publication::Done(count) => return Ok(count),
-            Publication::Held => report.held = true,
+            Publication::Held => {
+                report.held = true;
+                self.memory.compares_all = true;
+            }
             Publication::Lost => report.again = Some(Scope::Whole),
         }
         Ok(0)
