@@ -13,7 +13,10 @@ const AT_ONCE: u32 = 1_000;
 
 /// Drops the numbers of calls that began more than `days` ago, now and every hour; 0 days: never.
 pub async fn forget_numbers(store: Store, days: u32) {
-    while days > 0 {
+    if days == 0 {
+        return;
+    }
+    loop {
         if let Err(error) = forget(&store, days).await {
             tracing::warn!(%error, "callers' numbers whose time is over could not be dropped; it is tried again in an hour");
         }

@@ -56,7 +56,7 @@ async fn keep_one(conn: &mut Conn, server: &str, source: Uuid, record: &Record) 
         plan.into(),
         record.month.number().into(),
         call.started_at.as_second().into(),
-        call.answered_at.map(|at| at.as_second()).into(),
+        call.answered_at.map(jiff::Timestamp::as_second).into(),
         call.ended_at.as_second().into(),
         call.billable_seconds.into(),
         call.disposition.as_str().into(),

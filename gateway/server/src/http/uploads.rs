@@ -245,7 +245,7 @@ fn text<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, Refus
 fn number(headers: &HeaderMap, name: &str) -> Result<Option<u64>, Refusal> {
     let Some(text) = text(headers, name)? else { return Ok(None) };
     let digits = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
-    let number = digits.and_then(|text| text.parse().ok()).filter(|number| *number <= i64::MAX as u64);
+    let number = digits.and_then(|text| text.parse().ok()).filter(|number: &u64| i64::try_from(*number).is_ok());
     number.map(Some).ok_or_else(|| bad(format!("{name} is a whole number.")))
 }
 

@@ -164,7 +164,10 @@ impl Recordings {
 
     /// Drops the numbers of recordings that Drupal took more than `days` ago, now and every hour; 0 days: never.
     pub async fn forget_numbers(&self, days: u32) {
-        while days > 0 {
+        if days == 0 {
+            return;
+        }
+        loop {
             if let Err(error) = rows::drop_numbers(&self.store, days).await {
                 tracing::warn!(%error, "the numbers of old recordings could not be dropped; it is tried again in an hour");
             }

@@ -22,7 +22,8 @@ const LONGEST_MESSAGE: usize = 1_000;
 /// What waits for Drupal, the oldest first.
 pub(super) async fn pending(state: &web::Data<State>, mut arguments: Arguments) -> Result<Value, Fault> {
     let (limit, wake_key) = (arguments.number(MOST_PENDING)?, arguments.text()?);
-    if !wake_key.is_empty() && !(wake_key.len() == 64 && wake_key.bytes().all(|byte| byte.is_ascii_hexdigit())) {
+    let is_key = wake_key.len() == 64 && wake_key.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if !is_key && !wake_key.is_empty() {
         return Err(Fault::nonsense("Argument 2 is 64 hexadecimal digits, or empty."));
     }
     let (recordings, reader) = (state.recordings.clone(), state.reader.clone());
