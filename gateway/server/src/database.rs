@@ -57,7 +57,7 @@ impl managed::Manager for Manager {
 ///
 /// # Errors
 /// Only where the pool cannot be built; no connection is made yet.
-pub fn pool(opts: Opts, session: Vec<String>, size: usize) -> Result<Pool, managed::BuildError> {
+pub fn pool(opts: Opts, session: &[String], size: usize) -> Result<Pool, managed::BuildError> {
     Pool::builder(Manager { opts, session: session.join("; ") })
         .max_size(size)
         .wait_timeout(Some(Duration::from_secs(5)))
@@ -87,5 +87,5 @@ pub(crate) fn own_is_away(error: &PoolError) -> String {
 /// # Errors
 /// As for [`pool`].
 pub fn own_pool(opts: Opts, size: usize) -> Result<Pool, managed::BuildError> {
-    pool(opts, vec!["SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'".into()], size)
+    pool(opts, &["SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'".into()], size)
 }

@@ -235,11 +235,7 @@ impl Ringing {
     /// # Errors
     /// If it has stopped ringing.
     pub fn answer(self) -> Result<Call, CallError> {
-        if self.call.exchange.accept(&self.call.dialog) {
-            Ok(self.call)
-        } else {
-            Err(CallError::Ended(Duration::ZERO))
-        }
+        if self.call.exchange.accept(&self.call.dialog) { Ok(self.call) } else { Err(CallError::Ended(Duration::ZERO)) }
     }
 
     /// Refuses it with a code of SIP: 486 is busy.

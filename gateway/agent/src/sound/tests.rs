@@ -1,5 +1,13 @@
 //! What a telephone gets of files of many kinds.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_wrap,
+    reason = "sounds are made and measured in numbers of few digits"
+)]
+
 use std::f32::consts::TAU;
 use std::fs;
 
@@ -135,7 +143,7 @@ fn a_digit_of_a_fifth_of_a_second_is_levelled_too() {
 #[test]
 fn silence_stays_silence() {
     let desk = Desk::new();
-    let made = desk.convert(&desk.wave(8000, 1, &[0.0; 8000])).unwrap();
+    let made = desk.convert(&desk.wave(8000, 1, &vec![0.0; 8000])).unwrap();
     assert_eq!((made.gain_db, desk.samples()), (0.0, vec![0.0; 8000]));
 }
 

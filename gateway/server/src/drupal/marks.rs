@@ -182,7 +182,7 @@ impl Changed {
         match key {
             Key::Nid => self.nids.extend(now.map(|(nid, _)| nid)),
             Key::Fnid => {
-                self.vids.extend(now.flat_map(|(_, rows)| rows.iter().filter_map(|row| super::values::id(row[1]))))
+                self.vids.extend(now.flat_map(|(_, rows)| rows.iter().filter_map(|row| super::values::id(row[1]))));
             }
             Key::Vid | Key::Tid | Key::Fid => {}
         }

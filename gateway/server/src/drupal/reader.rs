@@ -61,7 +61,7 @@ impl Reader {
     /// [`ReadError::Config`] if the configuration does not say how to connect.
     pub fn new(config: &Config) -> Result<Self, ReadError> {
         let drupal = config.drupal.clone();
-        let pool = database::pool(drupal.opts()?, session_statements(&drupal), CONNECTIONS)?;
+        let pool = database::pool(drupal.opts()?, &session_statements(&drupal), CONNECTIONS)?;
         Ok(Self { pool, drupal, content: config.content.clone() })
     }
 
