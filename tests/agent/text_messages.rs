@@ -23,7 +23,7 @@ struct Desk {
 
 impl Desk {
     /// An agent without a gateway, with its hook open and a spool of its own.
-    async fn new(more: &str) -> Self {
+    fn new(more: &str) -> Self {
         let phone = Phone::of("http://127.0.0.1:9");
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         for directory in ["spool/outgoing", "spool/tmp"] {
@@ -66,7 +66,7 @@ async fn assert_problem(answer: reqwest::Response, status: StatusCode, code: &st
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_reaches_the_dialplan_once_with_its_sender_in_e164_form() {
-    let desk = Desk::new("").await;
+    let desk = Desk::new("");
     let message = serde_json::json!({"from": "0775550109", "body": "Santé\nSet: EVIL=1", "id": "42"});
     for _ in 0..3 {
         assert_eq!(desk.post(&message).await.status(), StatusCode::NO_CONTENT);
@@ -88,7 +88,7 @@ async fn a_message_reaches_the_dialplan_once_with_its_sender_in_e164_form() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kannel_asks_by_address_and_forms_come_by_post() {
-    let desk = Desk::new("").await;
+    let desk = Desk::new("");
     let kannel = format!("{}?from=%2B221775550109&text=health&id=1", desk.url());
     let answer = desk.client.get(kannel).basic_auth("kannel", Some("secret-token")).send().await.unwrap();
     assert_eq!((answer.status(), answer.text().await.unwrap().as_str()), (StatusCode::NO_CONTENT, ""));
@@ -101,7 +101,7 @@ async fn kannel_asks_by_address_and_forms_come_by_post() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_may_not_and_what_makes_no_sense_is_refused_with_a_problem() {
-    let desk = Desk::new("messages_a_number_an_hour = 2\n").await;
+    let desk = Desk::new("messages_a_number_an_hour = 2\n");
     let message = |from: &str| serde_json::json!({"from": from, "body": "health"});
     let post = |token: &str| desk.client.post(desk.url()).bearer_auth(token);
     let good = message("+221775550109");
@@ -172,8 +172,7 @@ fn provider(statuses: Vec<u16>) -> (SocketAddr, Receiver<String>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_dialplan_wrote_down_is_sent_once_and_again_only_after_a_failure() {
     let (address, requests) = provider(vec![503, 200, 400, 200]);
-    let desk =
-        Desk::new(&format!("[send]\nurl = \"http://{address}/send?to={{number}}&text={{text}}&ref={{id}}\"\n")).await;
+    let desk = Desk::new(&format!("[send]\nurl = \"http://{address}/send?to={{number}}&text={{text}}&ref={{id}}\"\n"));
     let calls = Connection::open(desk.phone.data().join("calls.db")).unwrap();
     calls.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
     for text in ["1/2\n171 Santé & co", "refused", "last"] {

@@ -59,7 +59,8 @@ fn a_third_language_needs_its_words_and_nothing_else() {
     assert_eq!((form.channels, form.sample_rate, form.bits_per_sample), (1, 8000, 16), "as Asterisk plays it");
     let samples: Vec<f64> = reader.into_samples::<i16>().map(|sample| f64::from(sample.unwrap())).collect();
     assert!(samples.len() > 8000, "a sentence is longer than a second: {}", samples.len());
-    let level = (samples.iter().map(|sample| sample * sample).sum::<f64>() / samples.len() as f64).sqrt();
+    let count = f64::from(u32::try_from(samples.len()).unwrap());
+    let level = (samples.iter().map(|sample| sample * sample).sum::<f64>() / count).sqrt();
     let decibel = 20.0 * (level / 32768.0).log10();
     assert!((-24.0..-16.0).contains(&decibel), "as loud as all prompts are: {decibel} dB");
 

@@ -70,6 +70,7 @@ impl Switchboard {
 
     /// A phone server of a test's own.
     pub(crate) fn of(phone: Phone, settings: &[&str]) -> Self {
+        static SWITCHBOARDS: AtomicU32 = AtomicU32::new(1);
         let suite = std::env::var("AUDIOSPREAD_ASTERISK").unwrap_or_else(|_| "sid".to_owned());
         let directory = tempfile::Builder::new().prefix("audiospread-asterisk-").tempdir().unwrap();
         let guard = Command::new("sh")
@@ -80,15 +81,14 @@ impl Switchboard {
             .spawn()
             .unwrap();
         // A trunk is known by the IP it calls from: each has one of its own, and each switchboard other ones.
-        static SWITCHBOARDS: AtomicU32 = AtomicU32::new(1);
         let number = SWITCHBOARDS.fetch_add(1, Ordering::Relaxed);
         let [_, _, high, low] = std::process::id().to_be_bytes();
         let settings = SETTINGS.iter().chain(settings).map(|setting| (*setting).to_owned()).collect();
         fs::create_dir_all(phone.data().join("recordings")).unwrap();
         let mut switchboard = Self { guard, directory, suite, settings, phone, lines: Vec::new() };
         let server = switchboard.reserve();
-        for (trunk, codec) in [("alaw", Codec::Alaw), ("ulaw", Codec::Ulaw)] {
-            let place = u8::try_from(number * 2 + switchboard.lines.len() as u32).unwrap();
+        for (place, trunk, codec) in [(0, "alaw", Codec::Alaw), (1, "ulaw", Codec::Ulaw)] {
+            let place = u8::try_from(number * 2 + place).unwrap();
             let ip = IpAddr::V4(Ipv4Addr::new(127, 1 + (high & 0x7f), low, place));
             switchboard.lines.push((trunk, Line::open(ip, server, codec).unwrap()));
         }
