@@ -270,7 +270,7 @@ mod tests {
     #[test]
     fn silence_and_what_is_too_short_resemble_nothing() {
         let sound = &speech()[0];
-        assert!(find(sound, &[0; 80_000]).unwrap().likeness < 0.01);
+        assert!(find(sound, &vec![0; 80_000]).unwrap().likeness < 0.01);
         assert_eq!(find(sound, &[1000; 100]), None);
         assert_eq!(find(&Sound::default(), &[1000; 100]), None);
     }

@@ -54,7 +54,10 @@ pub(crate) enum LibraryError {
     Empty(Utf8PathBuf),
 }
 
-const QUERIES: [(&str, fn(u32, String) -> Named); 5] = [
+/// What a row's number and name make of its sound.
+type Naming = fn(u32, String) -> Named;
+
+const QUERIES: [(&str, Naming); 5] = [
     (
         "SELECT 0, context || '/' || key, sound FROM phone_prompt WHERE language = ?1",
         |_, name| Named::Prompt(name),

@@ -79,7 +79,7 @@ impl Media {
 
     /// Waits until all is said and all keys are up; false if the call ended before.
     pub(crate) fn wait_until_done(&self) -> bool {
-        let busy = |state: &mut State| !state.ended && !(state.keys.are_up() && state.speech.is_empty());
+        let busy = |state: &mut State| !(state.ended || state.keys.are_up() && state.speech.is_empty());
         let state = self.changed.wait_while(self.lock(), busy).unwrap_or_else(PoisonError::into_inner);
         state.keys.are_up() && state.speech.is_empty()
     }
