@@ -15,7 +15,7 @@ const LONG: u32 = 165;
 /// How far the keys move in a program of less than a minute.
 const SKIP: Duration = Duration::from_secs(3);
 /// Between pressing a key and hearing what it did: the key itself, and half a second by which the place is known.
-const DELAY: Duration = Duration::from_millis(1800);
+const DELAY: Duration = Duration::from_millis(2500);
 
 /// A radio with a program of half a minute, longer than all of the fixture: several of those, one after the other.
 async fn radio_with_a_long_program() -> &'static (RadioOfItsOwn, Sound) {

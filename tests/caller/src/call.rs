@@ -53,15 +53,15 @@ pub enum CallError {
 /// A call; hung up when it is dropped.
 pub struct Call {
     exchange: Arc<Exchange>,
-    dialog: String,
+    id: String,
     media: Arc<Media>,
     /// What was heard up to here is known already.
     known: usize,
 }
 
 impl Call {
-    pub(crate) fn new(exchange: Arc<Exchange>, dialog: String, media: Arc<Media>) -> Self {
-        Self { exchange, dialog, media, known: 0 }
+    pub(crate) fn new(exchange: Arc<Exchange>, id: String, media: Arc<Media>) -> Self {
+        Self { exchange, id, media, known: 0 }
     }
 
     /// Waits until it is answered.
@@ -197,12 +197,12 @@ impl Call {
 
     /// Hangs up, whether it was answered or not.
     pub fn hang_up(&self) {
-        self.exchange.hang_up(&self.dialog);
+        self.exchange.hang_up(&self.id);
     }
 
     fn wait_for_phase(&self, patience: Duration, is: impl Fn(Phase) -> bool) -> Option<Phase> {
         self.exchange.wait(patience, |state| {
-            let phase = state.dialogs.get(&self.dialog).map_or(Phase::Ended, |dialog| dialog.phase);
+            let phase = state.dialogs.get(&self.id).map_or(Phase::Ended, |dialog| dialog.phase);
             is(phase).then_some(phase)
         })
     }
@@ -235,11 +235,11 @@ impl Ringing {
     /// # Errors
     /// If it has stopped ringing.
     pub fn answer(self) -> Result<Call, CallError> {
-        if self.call.exchange.accept(&self.call.dialog) { Ok(self.call) } else { Err(CallError::Ended(Duration::ZERO)) }
+        if self.call.exchange.accept(&self.call.id) { Ok(self.call) } else { Err(CallError::Ended(Duration::ZERO)) }
     }
 
     /// Refuses it with a code of SIP: 486 is busy.
     pub fn refuse(self, code: u16) {
-        self.call.exchange.refuse(&self.call.dialog, code);
+        self.call.exchange.refuse(&self.call.id, code);
     }
 }

@@ -54,7 +54,7 @@ pub(crate) enum LibraryError {
     Empty(Utf8PathBuf),
 }
 
-/// Makes a name of an id and a title.
+/// What a row's number and name make of its sound.
 type Naming = fn(u32, String) -> Named;
 
 const QUERIES: [(&str, Naming); 5] = [
