@@ -20,7 +20,7 @@ async fn slow_gateway(site: &DrupalSite) -> Gateway {
 
 /// Sends a notification as Drupal's module does: the answer is not read.
 fn notify(gateway: &Gateway, changes: &[(&str, u32, u32, i64)]) {
-    let changes: String = changes
+    let changes: Vec<String> = changes
         .iter()
         .map(|(kind, id, vid, changed)| {
             format!(
@@ -32,6 +32,7 @@ fn notify(gateway: &Gateway, changes: &[(&str, u32, u32, i64)]) {
             )
         })
         .collect();
+    let changes = changes.concat();
     let body = format!(
         "<?xml version=\"1.0\"?>\n<methodCall>\n<methodName>audiospread.notify</methodName>\n<params>\n<param>\n<value><array><data>\n\
          {changes}</data></array></value>\n</param>\n</params></methodCall>"

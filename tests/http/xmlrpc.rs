@@ -62,10 +62,8 @@ const CHANGE: &str = "<param>\n<value><array><data>\n  <value><struct>\n  <membe
 async fn drupals_client_gets_whole_answers_in_the_kinds_that_it_reads_right() {
     let gateway = gateway().await;
     let ints = |numbers: &[i64]| {
-        numbers
-            .iter()
-            .map(|number| format!("<param>\n<value><int>{number}</int></value>\n</param>\n"))
-            .collect::<String>()
+        let params = numbers.iter().map(|number| format!("<param>\n<value><int>{number}</int></value>\n</param>\n"));
+        params.collect::<Vec<_>>().concat()
     };
     let string = |text: &str| format!("<param>\n<value><string>{text}</string></value>\n</param>\n");
     for (method, params, expected) in [
@@ -151,7 +149,7 @@ async fn pythons_own_client_asks_for_everything() {
     let gateway = gateway().await;
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/http/xmlrpc_of_python.py");
     let urls = [ALL, "unknown"].map(|token| format!("http://drupal:{token}@{}/xmlrpc", gateway.address));
-    let ran = run(Command::new("python3").arg(script).args(urls)).await;
+    let ran = run(Command::new("python3").arg(script).args(urls));
     assert_eq!(ran, "ok\n");
 }
 
@@ -160,11 +158,11 @@ async fn phps_own_client_asks_over_http_1_0() {
     let gateway = gateway().await;
     let php = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drupal-module/php");
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/http/xmlrpc_of_php.php");
-    let ran = run(Command::new(php).arg(script).arg(gateway.address.to_string()).arg(ALL)).await;
+    let ran = run(Command::new(php).arg(script).arg(gateway.address.to_string()).arg(ALL));
     assert_eq!(ran, "ok\n");
 }
 
-async fn run(command: &mut Command) -> String {
+fn run(command: &mut Command) -> String {
     let output = tokio::task::block_in_place(|| command.output()).unwrap();
     assert!(
         output.status.success(),
