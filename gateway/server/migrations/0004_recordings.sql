@@ -1,5 +1,5 @@
 -- What callers left. A row is `storing` until its files are on the disk, then `pending`: visible, all at once. `content` is the SHA-256 of what the
--- phone server said, by which a repeated submission is known. Moments are Unix seconds. What became of a recording is in Drupal's tables;
+-- phone server said, by which a repeated submission is known. Moments are Unix seconds. What became of a recording is in Drupal's tables.
 -- `taken_at` says when Drupal had it, `offer_at` when it is offered to Drupal again after a refusal.
 CREATE TABLE IF NOT EXISTS recording (
   uuid BINARY(16) NOT NULL,
