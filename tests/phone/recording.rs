@@ -156,7 +156,7 @@ async fn nobody_leaves_more_messages_a_day_than_are_allowed_and_whoever_withhold
     phone.pull();
     let radio = Switchboard::of(phone, &["AS_RECORD_PER_DAY=1", "AS_RECORD_WITHHELD=no"]);
     let number = "+221770003008";
-    let mut caller = asked_for_a_title(&radio, number);
+    let caller = asked_for_a_title(&radio, number);
     caller.says(&message());
     caller.hangs_up();
     assert_eq!(settled(&radio, number, "state"), "done");
