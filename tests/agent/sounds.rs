@@ -43,7 +43,7 @@ fn assert_all_playable(phone: &Phone, extensions: &[&str]) {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_sound_that_callers_get_is_a_wave_of_8_khz_and_one_channel() {
     let (phone, _link) = phone_behind_a_link().await;
-    let report = phone.pull();
+    let report = phone.pull_alone();
     assert_eq!((&report["waiting"], &report["undecodable"]), (&0.into(), &0.into()));
     assert_all_playable(&phone, &["wav"]);
     for path in phone.phone_sounds() {
@@ -86,7 +86,7 @@ async fn a_sound_that_cannot_be_decoded_is_a_finding_and_holds_nothing_else_back
     let body = Sha256Digest::of(&hostile).to_string();
     let gateway = Gateway::of(&site, ALL_PROGRAMS);
     let phone = Phone::of(&format!("http://{}", gateway.address));
-    let report = phone.pull();
+    let report = phone.pull_alone();
     assert_eq!(report["undecodable"], 1, "{report}");
     assert_eq!(phone.value::<u32>("SELECT count(*) FROM phone_program"), ALL_PROGRAMS - 1);
     let status = phone.run(&["status", "--json"]).last_line();

@@ -1,6 +1,8 @@
 //! A phone server: the agent's real program, with a data directory of its own.
 
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
 use std::{fs, io};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -71,8 +73,41 @@ impl Phone {
         self.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
     }
 
-    /// Pulls, and fails unless that brings everything.
+    /// Pulls, and fails unless that brings everything. A phone server that has nothing yet is given the phone sounds that another one has
+    /// made: they are the same, and making them is most of the work.
     pub(crate) fn pull(&self) -> Value {
+        static MAKING: Mutex<()> = Mutex::new(());
+        if self.data().exists() {
+            return self.pull_alone();
+        }
+        let making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = self.made_sounds();
+        if made.exists() {
+            drop(making);
+            copy(&made, &self.data());
+            return self.pull_alone();
+        }
+        let report = self.pull_alone();
+        let fresh = made.with_extension("new");
+        fs::remove_dir_all(&fresh).or_else(|error| nothing_there(error)).unwrap();
+        for kind in ["phone", "packs"].into_iter().filter(|kind| self.data().join(kind).exists()) {
+            copy(&self.data().join(kind), &fresh.join(kind));
+        }
+        fs::rename(&fresh, &made).unwrap();
+        report
+    }
+
+    /// Where the phone sounds are that this build of the agent makes of the fixture's sounds, and of the packs where they are installed.
+    fn made_sounds(&self) -> Utf8PathBuf {
+        let built = fs::metadata(env!("CARGO_BIN_EXE_audiospread")).unwrap().modified().unwrap();
+        let built = built.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos();
+        let has_packs = fs::read_to_string(self.path().join("agent.toml")).unwrap().contains("packs_dir");
+        let name = format!("phone-sounds{}-{built}", if has_packs { "-and-packs" } else { "" });
+        Utf8PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name)
+    }
+
+    /// Pulls and makes every sound, and fails unless that brings everything.
+    pub(crate) fn pull_alone(&self) -> Value {
         let ran = self.run(&["pull", "--json"]);
         assert_eq!(ran.code(), 0, "{ran}");
         ran.last_line()
@@ -104,6 +139,15 @@ impl Phone {
     pub(crate) fn audio(&self) -> Vec<Utf8PathBuf> {
         files_below(&self.data().join("audio"))
     }
+}
+
+fn nothing_there(error: io::Error) -> io::Result<()> {
+    if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
+}
+
+fn copy(from: &Utf8Path, to: &Utf8Path) {
+    fs::create_dir_all(to).unwrap();
+    assert!(Command::new("cp").arg("-a").arg(from.join(".")).arg(to).status().unwrap().success());
 }
 
 fn files_below(directory: &Utf8Path) -> Vec<Utf8PathBuf> {
