@@ -1,4 +1,4 @@
-//! The gateway's own copies of audio that Drupal keeps in its database: files named by their SHA-256, in an object store.
+//! What is the gateway's own: copies of audio that Drupal keeps in its database, and phone renditions; files named by their SHA-256, in an object store.
 //!
 //! Bytes come in under a name of their own, and get the name of their digest when they are whole and on the disk: whoever finds that name
 //! finds all of them.
@@ -11,6 +11,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{MultipartUpload, ObjectStoreExt};
+use tempfile::NamedTempFile;
 use uuid::Uuid;
 
 /// Where copies lie until they are whole.
@@ -58,6 +59,13 @@ impl Store {
         }
     }
 
+    /// A file for what is not whole yet; it goes when it is dropped. Blocks.
+    pub(super) fn scratch(&self) -> Result<NamedTempFile, StoreError> {
+        let directory = self.directory.join("scratch");
+        std::fs::create_dir_all(&directory)?;
+        Ok(NamedTempFile::new_in(directory)?)
+    }
+
     /// Begins a copy.
     pub(super) async fn begin(&self) -> Result<Incoming, StoreError> {
         let path = Path::from(format!("{INCOMING}/{}", Uuid::new_v4().simple()));
@@ -81,6 +89,14 @@ impl Store {
     /// Removes a copy that is of no use.
     pub(super) async fn discard(&self, path: &Path) -> Result<(), StoreError> {
         Ok(self.files.delete(path).await?)
+    }
+
+    /// Removes the blob of this name; it may be gone already.
+    pub(super) async fn remove(&self, sha256: &Sha256Digest) -> Result<(), StoreError> {
+        match self.files.delete(&path_of(sha256)).await {
+            Err(error) if !matches!(error, object_store::Error::NotFound { .. }) => Err(error.into()),
+            _ => Ok(()),
+        }
     }
 
     /// Opens the blob of this name; absent if there is none. Blocks.
