@@ -78,7 +78,8 @@ async fn a_phone_server_that_prefers_renditions_fetches_a_fifth_and_hears_all_of
     let sent: usize =
         seen.iter().filter(|request| request.path.contains(&rendition)).filter_map(|request| request.answered).sum();
     assert!(sent > 0 && sent * 5 < sound.len(), "{sent} of {} bytes", sound.len());
-    let heard: String = phone.value("SELECT audio_dir || '/' || body_sound || '.wav' FROM phone_mirror, phone_program WHERE id = 171");
+    let heard: String =
+        phone.value("SELECT audio_dir || '/' || body_sound || '.wav' FROM phone_mirror, phone_program WHERE id = 171");
     let samples = (fs::metadata(heard).unwrap().len() - 44) / 2;
     assert!(samples.abs_diff(u64::from(SECONDS) * 8000) <= 800, "{samples} samples");
     phone.verify(&[]);

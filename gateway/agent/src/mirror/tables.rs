@@ -1,6 +1,8 @@
 //! From an entity's value to the rows that phone menus read, and back out again.
 
-use audiospread_protocol::{AudioRef, Category, EntityKey, Kind, PhoneRendition, Program, Prompt, Settings, Subscriber};
+use audiospread_protocol::{
+    AudioRef, Category, EntityKey, Kind, PhoneRendition, Program, Prompt, Settings, Subscriber,
+};
 use rusqlite::{Connection, params};
 
 use super::MirrorError;

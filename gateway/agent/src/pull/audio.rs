@@ -88,7 +88,8 @@ impl Session<'_> {
                 return Err(PullError::Stopped);
             }
             let (store, undecodable) = (&self.store, &self.undecodable);
-            let promotion = self.mirror.promote(batch, self.config.prefer, &|audio| hearing(store, undecodable, audio))?;
+            let promotion =
+                self.mirror.promote(batch, self.config.prefer, &|audio| hearing(store, undecodable, audio))?;
             left -= promotion.shown;
             self.report.shown += promotion.shown;
             if promotion.shown > 0 {

@@ -7,7 +7,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use camino::Utf8Path;
-use rustix::process::{Pid, Resource, Rlimit, prlimit, setpriority_process};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit, setpriority_process};
 use tokio::process::{Child, Command};
 use tokio::sync::Semaphore;
 
@@ -17,9 +17,9 @@ use super::measure::Mime;
 const KBITS: u32 = 24;
 /// Samples a second: twice what a telephone carries.
 const KHZ: u32 = 16;
-/// Address space; lame was seen to need less than a tenth of it.
+/// Address space; lame needs some megabytes.
 const MEMORY: u64 = 512 << 20;
-/// A minute of a processor is some hours of sound.
+/// Of a processor; half an hour of sound was seen to take nine.
 const SECONDS: u64 = 600;
 /// The site on this host goes first.
 const NICENESS: i32 = 15;
@@ -128,9 +128,9 @@ fn bound(child: &Child, file: u64) -> io::Result<()> {
     let process = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
     // One that has ended already needs none.
     let Some(process) = process else { return Ok(()) };
-    let limits =
-        [(Resource::As, MEMORY), (Resource::Cpu, SECONDS), (Resource::Fsize, file), (Resource::Core, 0)];
+    let limits = [(Resource::As, MEMORY), (Resource::Cpu, SECONDS), (Resource::Fsize, file), (Resource::Core, 0)];
     for (resource, most) in limits {
+        let most = getrlimit(resource).maximum.map_or(most, |maximum| maximum.min(most));
         prlimit(Some(process), resource, Rlimit { current: Some(most), maximum: Some(most) })?;
     }
     // Where that is not allowed, it is only less polite.

@@ -27,8 +27,9 @@ const FEW: u64 = 8;
 const WAIT: Duration = Duration::from_secs(60);
 /// What was made of published sounds is published at least this often.
 const PUBLISH: Duration = Duration::from_secs(30);
-/// How long to wait before what failed is tried again.
+/// How long to wait before what failed is tried again, at first and at most.
 const RETRY: Duration = Duration::from_secs(30);
+const LONGEST_RETRY: Duration = Duration::from_secs(3600);
 /// A rendition differs by so many milliseconds from the sound: by the silence that encoders add.
 const SILENCE_MS: u32 = 500;
 /// Bytes that are copied at once.
@@ -92,16 +93,20 @@ impl Blobs {
     /// Makes renditions of what is published, whenever `published` says that something was; for as long as it is polled.
     pub async fn run_renditions<T>(&self, mut published: watch::Receiver<T>) {
         let Some(encoder) = &self.encoder else { return };
-        let mut since = 0;
+        while self.storage.load().is_none() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        let (mut since, mut pause) = (0, RETRY);
         loop {
             published.mark_unchanged();
             let now = jiff::Timestamp::now().as_second();
             match self.render_published(encoder, since).await {
                 // A clock may differ from another gateway's.
-                Ok(()) => since = now - 600,
+                Ok(()) => (since, pause) = (now - 600, RETRY),
                 Err(error) => {
                     tracing::warn!(%error, "phone renditions cannot be made now");
-                    tokio::time::sleep(RETRY).await;
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_RETRY);
                     continue;
                 }
             }
@@ -123,8 +128,8 @@ impl Blobs {
             match self.render(encoder, &source, &entry, audio).await {
                 Ok(rendition) => made.push((sha256, rendition)),
                 Err(error) if error.is_of_sound() => self.note_failure(&source, sha256, &error),
-                // It was changed meanwhile, and is looked at again.
-                Err(RenderError::Open(BlobError::Changed | BlobError::NotFound)) => {}
+                // It was changed meanwhile, or cannot be read; the index looks after that, and the others are not held up.
+                Err(RenderError::Open(error)) => tracing::debug!(%error, sound = %sha256, "no rendition yet"),
                 Err(error) => {
                     self.index.add_renditions(&made);
                     return Err(error);
@@ -207,18 +212,17 @@ impl Blobs {
     }
 
     /// Opens a rendition. Where its file is lost, or only another gateway has it, it is made anew of the sound.
-    pub(super) async fn open_rendition(
-        &self,
-        of: Sha256Digest,
-        rendition: Rendition,
-    ) -> Result<OpenBlob, BlobError> {
+    pub(super) async fn open_rendition(&self, of: Sha256Digest, rendition: Rendition) -> Result<OpenBlob, BlobError> {
         let find = |store: std::sync::Arc<super::Store>| move || store.blob(&rendition.sha256);
         let mut file = unblocked(find(self.store.clone())).await??;
         if let (None, Some(encoder)) = (&file, &self.encoder) {
             for (source, entry) in self.index.named(&of) {
                 let Condition::Ready(audio) = entry.condition else { continue };
                 match self.render(encoder, &source, &entry, audio).await {
-                    Ok(made) => self.index.add_renditions(&[(of, made)]),
+                    Ok(made) => {
+                        self.index.add_renditions(&[(of, made)]);
+                        break;
+                    }
                     Err(error) => tracing::warn!(%error, sound = %of, "a lost phone rendition cannot be made anew"),
                 }
             }

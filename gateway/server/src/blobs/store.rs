@@ -16,6 +16,8 @@ use uuid::Uuid;
 
 /// Where copies lie until they are whole.
 const INCOMING: &str = "incoming";
+/// Where renditions lie while they are made.
+const SCRATCH: &str = "scratch";
 
 /// Why the store refused.
 #[derive(Debug, thiserror::Error)]
@@ -53,15 +55,18 @@ impl Store {
     /// Removes what was left half made; only for the one who makes copies, and before the first. Blocks.
     pub(super) fn clear(&self) -> Result<(), StoreError> {
         // The object store does not list what a crash left of its uploads.
-        match std::fs::remove_dir_all(self.directory.join(INCOMING)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
-            _ => Ok(()),
+        for directory in [INCOMING, SCRATCH] {
+            match std::fs::remove_dir_all(self.directory.join(directory)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+                _ => {}
+            }
         }
+        Ok(())
     }
 
     /// A file for what is not whole yet; it goes when it is dropped. Blocks.
     pub(super) fn scratch(&self) -> Result<NamedTempFile, StoreError> {
-        let directory = self.directory.join("scratch");
+        let directory = self.directory.join(SCRATCH);
         std::fs::create_dir_all(&directory)?;
         Ok(NamedTempFile::new_in(directory)?)
     }

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use audiospread_protocol::{
-    AudioRef, Category, CategorySounds, DeleteReason, End, Keys, Kind, PhoneRendition, Plan, Problem, ProblemCode, Program,
-    ProgramAudio, Prompt, PromptSource, Settings, Subscriber,
+    AudioRef, Category, CategorySounds, DeleteReason, End, Keys, Kind, PhoneRendition, Plan, Problem, ProblemCode,
+    Program, ProgramAudio, Prompt, PromptSource, Settings, Subscriber,
 };
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::Operation;
