@@ -7,6 +7,7 @@ mod leftovers;
 mod links;
 mod odbc;
 mod pulling;
+mod renditions;
 mod running;
 mod sounds;
 mod text_messages;

@@ -29,6 +29,9 @@ pub struct Config {
     /// The format of the sounds that Asterisk plays.
     #[serde(default)]
     pub sound_format: SoundFormat,
+    /// Which bytes of a sound are fetched.
+    #[serde(default)]
+    pub prefer: Prefer,
     /// Bytes a second, over all downloads together.
     pub limit_rate: Option<Amount>,
     /// How many sounds are fetched at once: 1 to 32.
@@ -53,6 +56,17 @@ pub struct Config {
     pub hook: Option<Hook>,
     /// `run`: where text messages go that the dialplan cannot send by itself.
     pub send: Option<Send>,
+}
+
+/// Which bytes of a sound are fetched, where the gateway offers both.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Prefer {
+    /// Those that the editors uploaded.
+    #[default]
+    Original,
+    /// The phone rendition, a fifth of them and less.
+    Phone,
 }
 
 /// The HTTP hook for text messages that come in.
@@ -356,6 +370,7 @@ mod tests {
         assert_eq!(
             (
                 plain.sound_format,
+                plain.prefer,
                 plain.downloads,
                 plain.idle_seconds,
                 plain.keep_free,
@@ -364,6 +379,7 @@ mod tests {
             ),
             (
                 spelled.sound_format,
+                spelled.prefer,
                 spelled.downloads,
                 spelled.idle_seconds,
                 spelled.keep_free,

@@ -28,7 +28,7 @@ mod workshop;
 
 pub use amount::Amount;
 pub use calls::{CallsError, CallsStatus};
-pub use config::{Asterisk, Config, ConfigError, Hook, PruneRules, Send, SendMethod};
+pub use config::{Asterisk, Config, ConfigError, Hook, Prefer, PruneRules, Send, SendMethod};
 pub use event::{Event, Observer, Origin};
 pub use hook::HookError;
 pub use link::{LinkError, LinkOpenError};

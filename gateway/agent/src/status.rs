@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use audiospread_protocol::{Kind, Sha256Digest, Version};
+use audiospread_protocol::{AudioRef, Kind, Sha256Digest, Version};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::calls::Calls;
-use crate::mirror::{Mirror, MirrorError, sounds_of};
+use crate::mirror::{Hearing, Mirror, MirrorError, heard_sounds_of, sounds_of};
 use crate::shared::DataDir;
 use crate::store::Store;
 use crate::{CallsStatus, Config};
@@ -109,7 +109,9 @@ pub fn status(config: &Config) -> Result<Status, MirrorError> {
         .collect();
     let mut missing = HashMap::new();
     state.each_waiting(&mut |key, value| {
-        for audio in sounds_of(&key, value).into_iter().flatten().filter(|audio| !store.has(audio)) {
+        let hear = |audio: &AudioRef| if store.has(audio) { Hearing::Ready } else { Hearing::Missing };
+        let sounds = heard_sounds_of(&key, value, config.prefer, &hear);
+        for audio in sounds.into_iter().flatten().filter(|audio| !store.has(audio)) {
             missing.insert(audio.sha256, audio.size);
         }
     })?;

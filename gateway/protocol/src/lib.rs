@@ -24,6 +24,6 @@ pub use problem::{Problem, ProblemCode};
 pub use recording::RecordingFacts;
 pub use tree::{BUCKETS, Tree, bucket_hash, bucket_of, catalogue_digest, leaf_hash};
 pub use value::{
-    AudioRef, Category, CategorySounds, Keys, PhoneNumber, PhoneNumberError, Plan, Program, ProgramAudio, Prompt,
-    PromptSource, Settings, Subscriber,
+    AudioRef, Category, CategorySounds, Keys, PhoneNumber, PhoneNumberError, PhoneRendition, Plan, Program,
+    ProgramAudio, Prompt, PromptSource, Settings, Subscriber,
 };

@@ -24,6 +24,31 @@ pub struct AudioRef {
     pub mime: String,
     /// Length in milliseconds.
     pub duration_ms: u64,
+    /// The same for slow links; absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<PhoneRendition>,
+}
+
+/// The same sound as the telephone carries it: mp3, one channel, at most 24 kbit/s.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+pub struct PhoneRendition {
+    /// The SHA-256 of the bytes: the blob's name.
+    #[schema(value_type = String, pattern = "^[0-9a-f]{64}$")]
+    pub sha256: Sha256Digest,
+    /// Size in bytes.
+    pub size: u64,
+    /// Media type, `audio/mpeg`.
+    pub mime: String,
+    /// Length in milliseconds.
+    pub duration_ms: u64,
+}
+
+impl PhoneRendition {
+    /// The rendition as audio of its own.
+    pub fn audio(&self) -> AudioRef {
+        let Self { sha256, size, mime, duration_ms } = self.clone();
+        AudioRef { sha256, size, mime, duration_ms, phone: None }
+    }
 }
 
 /// A published node with a spoken body in one or more categories.

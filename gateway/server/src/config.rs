@@ -46,6 +46,25 @@ pub struct Config {
     /// What is forgotten of callers.
     #[serde(default)]
     pub privacy: Privacy,
+    /// The same sounds for slow links.
+    #[serde(default)]
+    pub renditions: Renditions,
+}
+
+/// The same sounds for slow links.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Renditions {
+    /// Whether they are made and published.
+    pub enabled: bool,
+    /// The program `lame`, by its path or, as it is found, by its name.
+    pub encoder: String,
+}
+
+impl Default for Renditions {
+    fn default() -> Self {
+        Self { enabled: false, encoder: "lame".into() }
+    }
 }
 
 /// What callers left.

@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use camino::Utf8Path;
 use serde::Serialize;
 
-use crate::blobs::{Blobs, is_opened_in_steps, load_packs};
+use crate::blobs::{Blobs, Encoder, is_opened_in_steps, load_packs};
 use crate::config::Config;
 use crate::drupal::Reader;
 use crate::feed::Store;
@@ -53,6 +53,9 @@ pub async fn examine(path: &Utf8Path) -> Vec<Check> {
     checks.push(secrets(&config));
     checks.push(address(&config));
     examine_packs(&config, &mut checks);
+    if config.renditions.enabled {
+        checks.push(encoder(&Encoder::new(config.renditions.encoder.clone())).await);
+    }
     examine_drupal(&config, &mut checks).await;
     checks
 }
@@ -94,6 +97,14 @@ fn address(config: &Config) -> Check {
             format!("{} is in use: good if it is the gateway that runs, else choose another (listen)", config.listen),
         ),
         Err(error) => check("address", Verdict::Bad, format!("cannot listen on {}: {error}", config.listen)),
+    }
+}
+
+/// Whether phone renditions can be made.
+async fn encoder(encoder: &Encoder) -> Check {
+    match encoder.version().await {
+        Ok(version) => check("renditions", Verdict::Good, format!("made by {version}")),
+        Err(error) => check("renditions", Verdict::Doubtful, format!("{error}; phone servers get the originals")),
     }
 }
 

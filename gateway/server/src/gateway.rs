@@ -10,7 +10,7 @@ use std::time::Duration;
 use camino::Utf8PathBuf;
 use tokio::task::JoinSet;
 
-use crate::blobs::{Blobs, BlobsError, PackError, load_packs};
+use crate::blobs::{Blobs, BlobsError, Encoder, PackError, load_packs};
 use crate::catalogue::Rules;
 use crate::config::{Config, ConfigError};
 use crate::drupal::{ReadError, Reader};
@@ -114,7 +114,11 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), G
     let own = database::own_pool(config.database.opts()?, OWN_CONNECTIONS)?;
     let feed = Arc::new(Feed::start(Store::open(own.clone()).await?, &config.data_dir, &config.feed).await?);
     let reader = Reader::new(&config)?;
-    let blobs = Arc::new(Blobs::open_index(own, reader.clone(), &config.data_dir, packs.sounds).await?);
+    let blobs = Blobs::open_index(own, reader.clone(), &config.data_dir, packs.sounds).await?;
+    let blobs = Arc::new(match &config.renditions {
+        renditions if renditions.enabled => blobs.with_renditions(Encoder::new(renditions.encoder.clone())),
+        _ => blobs,
+    });
 
     let (handle, requests) = Handle::new();
     let refresher = Refresher::new(
@@ -134,6 +138,10 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), G
     background.spawn({
         let blobs = blobs.clone();
         async move { blobs.run_sweep().await }
+    });
+    background.spawn({
+        let (blobs, heads) = (blobs.clone(), feed.heads());
+        async move { blobs.run_renditions(heads).await }
     });
 
     let uploads =

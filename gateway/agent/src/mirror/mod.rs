@@ -23,7 +23,7 @@ use rusqlite::Connection;
 pub(crate) use self::hearing::Hearing;
 pub(crate) use self::incoming::{Applied, IncomingError, Removal, Request};
 pub(crate) use self::position::{Position, Repair};
-pub(crate) use self::tables::sounds_of;
+pub(crate) use self::tables::{heard_sounds_of, sounds_of};
 use crate::database;
 use crate::shared::SharedError;
 

@@ -9,8 +9,9 @@ use rusqlite::{Transaction, TransactionBehavior, params};
 use super::hearing::{Hear, Hearing};
 use super::incoming::{digest_at, stored_key};
 use super::position::count_content_change;
-use super::tables::{DERIVED, Understood, sounds_of};
+use super::tables::{DERIVED, Understood, heard_sounds_of};
 use super::{Mirror, MirrorError};
+use crate::config::Prefer;
 
 impl Mirror {
     /// Repairs in one transaction, and returns how many entities wait for a pull now.
@@ -24,8 +25,8 @@ impl Mirror {
             [],
         )?;
         for (key, value, _) in rows(&transaction, "entity")? {
-            if sounds_of(&key, &value).is_some_and(|sounds| sounds.iter().any(|audio| hear(audio) == Hearing::Missing))
-            {
+            let sounds = heard_sounds_of(&key, &value, Prefer::default(), hear);
+            if sounds.is_some_and(|sounds| sounds.iter().any(|audio| hear(audio) == Hearing::Missing)) {
                 transaction
                     .prepare_cached("UPDATE entity SET is_shown = 0 WHERE kind = ?1 AND id = ?2")?
                     .execute([key.kind().as_str(), key.id()])?;
@@ -65,7 +66,7 @@ fn derive_again(transaction: &Transaction<'_>, hear: Hear<'_>) -> Result<(), Mir
     for (key, value, leaf) in rows(transaction, "shown")? {
         match Understood::read(&key, &value) {
             Ok(mut understood) if leaf == leaf_hash(&key, value.as_bytes()) => {
-                understood.leave_out(hear);
+                understood.settle(Prefer::default(), hear);
                 understood.write(transaction)?;
             }
             _ => {

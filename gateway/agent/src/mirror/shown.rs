@@ -10,6 +10,7 @@ use super::open;
 use super::position::count_content_change;
 use super::tables::{DERIVED, Understood, erase};
 use super::{Mirror, MirrorError};
+use crate::config::Prefer;
 
 /// What came of an attempt to show some entities' new states.
 #[derive(Debug, Default)]
@@ -51,7 +52,12 @@ impl Mirror {
     }
 
     /// Shows the last states of `keys`, as far as all their sounds are there. One transaction.
-    pub(crate) fn promote(&mut self, keys: &[EntityKey], hear: Hear<'_>) -> Result<Promotion, MirrorError> {
+    pub(crate) fn promote(
+        &mut self,
+        keys: &[EntityKey],
+        prefer: Prefer,
+        hear: Hear<'_>,
+    ) -> Result<Promotion, MirrorError> {
         let mut promotion = Promotion::default();
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for key in keys {
@@ -59,7 +65,7 @@ impl Mirror {
             match Understood::read(key, &value) {
                 Err(why) => promotion.not_understood.push((key.clone(), why)),
                 Ok(mut understood) => {
-                    understood.leave_out(hear);
+                    understood.settle(prefer, hear);
                     let of = |hearing| understood.sounds().into_iter().filter(move |audio| hear(audio) == hearing);
                     let missing: Vec<AudioRef> = of(Hearing::Missing).cloned().collect();
                     let never = of(Hearing::Never).next().cloned();
@@ -156,7 +162,7 @@ impl ShownCheck {
             match Understood::read(&key, &value) {
                 Err(why) => check.faults.push(format!("{key}: shown, and not understood: {why}")),
                 Ok(mut understood) => {
-                    understood.leave_out(hear);
+                    understood.settle(Prefer::default(), hear);
                     if !understood.is_ready(hear) {
                         check.faults.push(format!("{key}: shown, and a sound of it is not in the store"));
                     }
@@ -187,7 +193,7 @@ impl ShownCheck {
             if row.get(3)? {
                 self.faults.push(format!("{key}: noted as shown, and is not"));
             } else if let Ok(mut understood) = Understood::read(&key, &row.get::<_, String>(2)?) {
-                understood.leave_out(hear);
+                understood.settle(Prefer::default(), hear);
                 if understood.is_ready(hear) {
                     self.faults
                         .push(format!("{key}: its audio is complete, and its last state is not shown (pull shows it)"));

@@ -1,10 +1,13 @@
 //! From an entity's value to the rows that phone menus read, and back out again.
 
-use audiospread_protocol::{AudioRef, Category, EntityKey, Kind, Program, Prompt, Settings, Subscriber};
+use audiospread_protocol::{
+    AudioRef, Category, EntityKey, Kind, PhoneRendition, Program, Prompt, Settings, Subscriber,
+};
 use rusqlite::{Connection, params};
 
 use super::MirrorError;
 use super::hearing::{Hear, Hearing};
+use crate::config::Prefer;
 use crate::store::stem;
 
 /// A value of which this program knows what it means.
@@ -57,8 +60,31 @@ impl Understood {
         }
     }
 
+    /// Settles which sounds it is heard by: of each the original or its rendition, and without those that nobody can hear.
+    pub(super) fn settle(&mut self, prefer: Prefer, hear: Hear<'_>) {
+        let choose = |sound: &mut AudioRef| {
+            if let Some(rendition) = rendition_instead(sound, prefer, hear) {
+                *sound = rendition;
+            }
+        };
+        match self {
+            Self::Settings(_) | Self::Subscriber(..) => {}
+            Self::Prompt(prompt) => choose(&mut prompt.audio),
+            Self::Category(_, category) => category
+                .audio
+                .values_mut()
+                .flat_map(|sounds| [&mut sounds.title, &mut sounds.header, &mut sounds.footer])
+                .flatten()
+                .for_each(choose),
+            Self::Program(_, program) => {
+                program.audio.title.iter_mut().chain([&mut program.audio.body]).for_each(choose);
+            }
+        }
+        self.leave_out(hear);
+    }
+
     /// Forgets the sounds that nobody can hear and without which it makes sense: all but a program's body and a prompt.
-    pub(super) fn leave_out(&mut self, hear: Hear<'_>) {
+    fn leave_out(&mut self, hear: Hear<'_>) {
         let forget = |sound: &mut Option<AudioRef>| {
             sound.take_if(|audio| hear(audio) == Hearing::Never);
         };
@@ -90,9 +116,30 @@ impl Understood {
     }
 }
 
-/// The sounds that a value names, if it is understood.
+/// The rendition of a sound, if callers hear that instead. What is here already counts more than what is preferred, and a rendition more than
+/// its original: so nothing is fetched twice, and what was chosen stays chosen, whatever comes and whatever the configuration says later.
+fn rendition_instead(sound: &AudioRef, prefer: Prefer, hear: Hear<'_>) -> Option<AudioRef> {
+    let rendition = sound.phone.as_ref()?.audio();
+    let is_better = match (hear(&rendition), hear(sound)) {
+        (Hearing::Ready, _) | (Hearing::Missing, Hearing::Never) => true,
+        (Hearing::Missing, Hearing::Missing) => prefer == Prefer::Phone,
+        (Hearing::Never, _) | (Hearing::Missing, Hearing::Ready) => false,
+    };
+    is_better.then_some(rendition)
+}
+
+/// The sounds that a value names, renditions too, if it is understood.
 pub(crate) fn sounds_of(key: &EntityKey, value: &str) -> Option<Vec<AudioRef>> {
-    Some(Understood::read(key, value).ok()?.sounds().into_iter().cloned().collect())
+    let understood = Understood::read(key, value).ok()?;
+    let both = |audio: &AudioRef| [Some(audio.clone()), audio.phone.as_ref().map(PhoneRendition::audio)];
+    Some(understood.sounds().into_iter().flat_map(both).flatten().collect())
+}
+
+/// Of these sounds those by which callers hear it, or would; if it is understood.
+pub(crate) fn heard_sounds_of(key: &EntityKey, value: &str, prefer: Prefer, hear: Hear<'_>) -> Option<Vec<AudioRef>> {
+    let mut understood = Understood::read(key, value).ok()?;
+    understood.settle(prefer, hear);
+    Some(understood.sounds().into_iter().cloned().collect())
 }
 
 /// The tables that are derived from `shown`, each with the columns that order its rows.

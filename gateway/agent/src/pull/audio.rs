@@ -88,7 +88,8 @@ impl Session<'_> {
                 return Err(PullError::Stopped);
             }
             let (store, undecodable) = (&self.store, &self.undecodable);
-            let promotion = self.mirror.promote(batch, &|audio| hearing(store, undecodable, audio))?;
+            let promotion =
+                self.mirror.promote(batch, self.config.prefer, &|audio| hearing(store, undecodable, audio))?;
             left -= promotion.shown;
             self.report.shown += promotion.shown;
             if promotion.shown > 0 {
@@ -146,8 +147,9 @@ impl Session<'_> {
                     }
                     let mut shown = 0;
                     let (store, undecodable) = (&self.store, &self.undecodable);
+                    let hear = |audio: &AudioRef| hearing(store, undecodable, audio);
                     for batch in wanted.completed_by(audio.sha256).chunks(BATCH) {
-                        shown += self.mirror.promote(batch, &|audio| hearing(store, undecodable, audio))?.shown;
+                        shown += self.mirror.promote(batch, self.config.prefer, &hear)?.shown;
                     }
                     self.report.shown += shown;
                     if shown > 0 {

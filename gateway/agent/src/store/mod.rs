@@ -200,6 +200,7 @@ mod tests {
             size: bytes.len() as u64,
             mime: "audio/mpeg".into(),
             duration_ms: 1,
+            phone: None,
         }
     }
 

@@ -12,6 +12,7 @@ use tokio::sync::{Notify, watch};
 
 use super::beneath::Facts;
 use super::record::{Condition, Entry, Home, Record, source_text};
+use super::rendition::Rendition;
 use super::state::{State, beginning};
 use crate::catalogue::site::{AudioIndex, AudioSource, AudioState};
 use crate::catalogue::{Finding, Severity, Subject, codes};
@@ -303,6 +304,44 @@ impl Index {
         self.publish(&state);
     }
 
+    /// Has the catalogue told of renditions.
+    pub(super) fn publish_renditions(&self) {
+        self.write().publishes_renditions = true;
+    }
+
+    /// Takes note of renditions, by the sounds that they are of.
+    pub(super) fn add_renditions(&self, made: &[(Sha256Digest, Rendition)]) {
+        let mut state = self.write();
+        let before = state.changed.len();
+        for (source, rendition) in made {
+            state.add_rendition(source, *rendition);
+        }
+        if state.changed.len() > before {
+            state.generation += 1;
+            self.publish(&state);
+        }
+    }
+
+    /// Whether there is a rendition of a sound.
+    pub(super) fn has_rendition_of(&self, sound: &Sha256Digest) -> bool {
+        self.read().renditions.contains_key(sound)
+    }
+
+    /// Lets go of the renditions of these sounds.
+    pub(super) fn forget_renditions(&self, sources: &[Sha256Digest]) {
+        let mut state = self.write();
+        for source in sources {
+            state.forget_rendition(source);
+        }
+    }
+
+    /// The rendition of this digest, and the sound that it is of.
+    pub(super) fn rendition_named(&self, sha256: &Sha256Digest) -> Option<(Sha256Digest, Rendition)> {
+        let state = self.read();
+        let source = *state.rendered.get(sha256)?;
+        Some((source, *state.renditions.get(&source)?))
+    }
+
     fn publish(&self, state: &State) {
         self.progress.send_replace(state.progress());
         self.work.notify_one();
@@ -321,7 +360,14 @@ impl Index {
 impl AudioIndex for Index {
     fn state(&self, source: &AudioSource) -> AudioState {
         let state = self.read();
-        state.slots.get(source).map_or(AudioState::Pending, |slot| state.records[*slot as usize].entry.state())
+        let Some(slot) = state.slots.get(source) else { return AudioState::Pending };
+        let mut heard = state.records[*slot as usize].entry.state();
+        if let AudioState::Ready(audio) = &mut heard
+            && state.publishes_renditions
+        {
+            audio.phone = state.renditions.get(&audio.sha256).map(Rendition::reference);
+        }
+        heard
     }
 }
 

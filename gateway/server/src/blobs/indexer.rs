@@ -56,6 +56,9 @@ impl Blobs {
         let mut verdicts = stream::iter(tasks)
             .map(|task| async move {
                 let verdict = examiner.examine(&task).await;
+                if let Verdict::Found(entry) = &verdict {
+                    self.render_if_few_wait(&task.source, entry).await;
+                }
                 (task.source, verdict)
             })
             .buffer_unordered(AT_ONCE);

@@ -4,6 +4,7 @@
 //! blobs a phone server may have is the feed's business, sending them that of the HTTP edge.
 
 mod beneath;
+mod encoder;
 mod examine;
 mod frames;
 mod index;
@@ -12,6 +13,8 @@ mod measure;
 mod open;
 mod packs;
 mod record;
+mod rendition;
+mod rendition_table;
 mod roots;
 mod section;
 mod state;
@@ -20,15 +23,18 @@ mod sweep;
 mod table;
 mod wave;
 
+use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use audiospread_protocol::Sha256Digest;
 use camino::Utf8Path;
 use tokio::sync::Mutex;
 
 pub(crate) use beneath::is_opened_in_steps;
+pub use encoder::{EncodeError, Encoder};
 pub use index::{Index, Progress};
 pub use open::{BlobError, OpenBlob};
 pub use packs::{LoadedPacks, PackError, PackSounds, load_packs};
@@ -53,6 +59,9 @@ pub struct Blobs {
     pool: Pool,
     storage: ArcSwapOption<Storage>,
     checking: Arc<Mutex<()>>,
+    encoder: Option<Encoder>,
+    /// The sounds of which no rendition could be made since the start.
+    unrendered: std::sync::Mutex<HashSet<Sha256Digest>>,
 }
 
 /// Why there is no audio by digest.
@@ -80,6 +89,8 @@ impl Blobs {
     ) -> Result<Self, BlobsError> {
         let index = Index::default();
         table::load(&pool, &index).await?;
+        // Also where none are published any more: phone servers that are behind may ask for them.
+        index.add_renditions(&rendition_table::load(&pool, 0).await?);
         let data_dir = data_dir.to_owned();
         let store = unblocked(move || Store::open(&data_dir)).await.map_err(StoreError::from)??;
         Ok(Self {
@@ -90,6 +101,8 @@ impl Blobs {
             pool,
             storage: ArcSwapOption::empty(),
             checking: Arc::default(),
+            encoder: None,
+            unrendered: std::sync::Mutex::default(),
         })
     }
 

@@ -7,10 +7,11 @@ use audiospread_protocol::Sha256Digest;
 
 use super::Blobs;
 use super::beneath::{Facts, Found, Root, facts_of};
+use super::index::Index;
 use super::packs::PackSounds;
 use super::record::{Condition, Entry, Home};
 use super::roots::path_below;
-use super::store::StoreError;
+use super::store::{Store, StoreError};
 use super::table::{self, TableError};
 use super::unblocked;
 use crate::catalogue::site::AudioSource;
@@ -56,6 +57,9 @@ impl Blobs {
     /// # Errors
     /// [`BlobError`]: what is unknown or changed is answered with 404, all else with 503.
     pub async fn open(&self, sha256: &Sha256Digest) -> Result<OpenBlob, BlobError> {
+        if let Some((source, rendition)) = self.index.rendition_named(sha256) {
+            return self.open_rendition(source, rendition).await;
+        }
         let mut candidates = self.index.named(sha256);
         if candidates.is_empty() && self.packs.sound(sha256).is_none() {
             table::look_up(&self.pool, &self.index, sha256).await?;
@@ -69,18 +73,7 @@ impl Blobs {
             }
             let mut failure = None;
             for (source, entry) in candidates {
-                let opened = match (entry.home, &storage) {
-                    (Some(Home::Directory(number)), Some(storage)) => match index.directory_path(number) {
-                        Some(directory) => open_file(&directory, storage, &source, &entry),
-                        None => Err(BlobError::Changed),
-                    },
-                    (Some(Home::Directory(_)), None) => Err(BlobError::TooEarly),
-                    _ => match store.blob(&sha256)? {
-                        Some(file) => with_facts(file, &entry, |facts| facts.size == entry.facts.size),
-                        None => Err(BlobError::Changed),
-                    },
-                };
-                match opened {
+                match open_source(&index, &store, storage.as_deref(), &source, &entry) {
                     Ok(blob) => return Ok(blob),
                     Err(error) => {
                         if matches!(error, BlobError::Changed) {
@@ -93,6 +86,28 @@ impl Blobs {
             Err(failure.unwrap_or(BlobError::NotFound))
         })
         .await?
+    }
+}
+
+/// Opens what was found at a source, if it is still there. Blocks.
+pub(super) fn open_source(
+    index: &Index,
+    store: &Store,
+    storage: Option<&Storage>,
+    source: &AudioSource,
+    entry: &Entry,
+) -> Result<OpenBlob, BlobError> {
+    let Condition::Ready(audio) = entry.condition else { return Err(BlobError::NotFound) };
+    match (entry.home, storage) {
+        (Some(Home::Directory(number)), Some(storage)) => match index.directory_path(number) {
+            Some(directory) => open_file(&directory, storage, source, entry),
+            None => Err(BlobError::Changed),
+        },
+        (Some(Home::Directory(_)), None) => Err(BlobError::TooEarly),
+        _ => match store.blob(&audio.sha256)? {
+            Some(file) => with_facts(file, entry, |facts| facts.size == entry.facts.size),
+            None => Err(BlobError::Changed),
+        },
     }
 }
 

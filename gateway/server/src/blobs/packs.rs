@@ -127,6 +127,7 @@ impl LoadedPacks {
                         size: measured.size,
                         mime: sound.mime.as_str().to_owned(),
                         duration_ms: u64::from(sound.duration_ms),
+                        phone: None,
                     };
                     self.packs.insert(language, name.clone(), audio);
                     self.sounds.sounds.insert(measured.sha256, PackSound { path, facts, mime: sound.mime });

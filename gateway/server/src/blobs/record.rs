@@ -63,6 +63,7 @@ impl Entry {
                 size: self.facts.size,
                 mime: audio.mime.as_str().to_owned(),
                 duration_ms: u64::from(audio.duration_ms),
+                phone: None,
             }),
             Condition::Missing | Condition::Corrupt | Condition::Unreadable => AudioState::Missing,
             Condition::NotAudio => AudioState::NotAudio,

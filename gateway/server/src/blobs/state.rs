@@ -9,6 +9,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::beneath::Facts;
 use super::index::Progress;
 use super::record::{Condition, Entry, Home, Record};
+use super::rendition::Rendition;
 use crate::catalogue::site::AudioSource;
 
 /// The maps: each source has a slot, and everything else speaks of slots.
@@ -25,6 +26,11 @@ pub(super) struct State {
     pub(super) changed: BTreeSet<u32>,
     pub(super) pending: u64,
     pub(super) generation: u64,
+    /// By the sounds that they are of.
+    pub(super) renditions: HashMap<Sha256Digest, Rendition>,
+    /// The sounds, by their renditions.
+    pub(super) rendered: HashMap<Sha256Digest, Sha256Digest>,
+    pub(super) publishes_renditions: bool,
 }
 
 /// A directory in which files were found.
@@ -106,6 +112,27 @@ impl State {
         self.pending += u64::from(entry.condition == Condition::Pending);
         if before.state() != entry.state() {
             self.changed.insert(slot);
+        }
+    }
+
+    /// Puts in the rendition of a sound; for the catalogue all sources of the sound are different then.
+    pub(super) fn add_rendition(&mut self, source: &Sha256Digest, rendition: Rendition) {
+        if self.renditions.get(source) == Some(&rendition) {
+            return;
+        }
+        self.forget_rendition(source);
+        self.renditions.insert(*source, rendition);
+        self.rendered.insert(rendition.sha256, *source);
+        if self.publishes_renditions {
+            let beginning = beginning(source);
+            self.changed.extend(self.digests.range((beginning, 0)..=(beginning, u32::MAX)).map(|(_, slot)| *slot));
+        }
+    }
+
+    /// Lets go of the rendition of a sound that is published no more.
+    pub(super) fn forget_rendition(&mut self, source: &Sha256Digest) {
+        if let Some(rendition) = self.renditions.remove(source) {
+            self.rendered.remove(&rendition.sha256);
         }
     }
 

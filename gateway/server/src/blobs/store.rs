@@ -1,4 +1,4 @@
-//! The gateway's own copies of audio that Drupal keeps in its database: files named by their SHA-256, in an object store.
+//! What is the gateway's own: copies of audio that Drupal keeps in its database, and phone renditions; files named by their SHA-256, in an object store.
 //!
 //! Bytes come in under a name of their own, and get the name of their digest when they are whole and on the disk: whoever finds that name
 //! finds all of them.
@@ -11,10 +11,13 @@ use camino::{Utf8Path, Utf8PathBuf};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{MultipartUpload, ObjectStoreExt};
+use tempfile::NamedTempFile;
 use uuid::Uuid;
 
 /// Where copies lie until they are whole.
 const INCOMING: &str = "incoming";
+/// Where renditions lie while they are made.
+const SCRATCH: &str = "scratch";
 
 /// Why the store refused.
 #[derive(Debug, thiserror::Error)]
@@ -52,10 +55,20 @@ impl Store {
     /// Removes what was left half made; only for the one who makes copies, and before the first. Blocks.
     pub(super) fn clear(&self) -> Result<(), StoreError> {
         // The object store does not list what a crash left of its uploads.
-        match std::fs::remove_dir_all(self.directory.join(INCOMING)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
-            _ => Ok(()),
+        for directory in [INCOMING, SCRATCH] {
+            match std::fs::remove_dir_all(self.directory.join(directory)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+                _ => {}
+            }
         }
+        Ok(())
+    }
+
+    /// A file for what is not whole yet; it goes when it is dropped. Blocks.
+    pub(super) fn scratch(&self) -> Result<NamedTempFile, StoreError> {
+        let directory = self.directory.join(SCRATCH);
+        std::fs::create_dir_all(&directory)?;
+        Ok(NamedTempFile::new_in(directory)?)
     }
 
     /// Begins a copy.
@@ -81,6 +94,14 @@ impl Store {
     /// Removes a copy that is of no use.
     pub(super) async fn discard(&self, path: &Path) -> Result<(), StoreError> {
         Ok(self.files.delete(path).await?)
+    }
+
+    /// Removes the blob of this name; it may be gone already.
+    pub(super) async fn remove(&self, sha256: &Sha256Digest) -> Result<(), StoreError> {
+        match self.files.delete(&path_of(sha256)).await {
+            Err(error) if !matches!(error, object_store::Error::NotFound { .. }) => Err(error.into()),
+            _ => Ok(()),
+        }
     }
 
     /// Opens the blob of this name; absent if there is none. Blocks.

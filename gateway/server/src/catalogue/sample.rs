@@ -31,7 +31,13 @@ impl AudioIndex for KnownAudio {
 }
 
 pub(super) fn sound(name: &str) -> AudioRef {
-    AudioRef { sha256: Sha256Digest::of(name.as_bytes()), size: 1, mime: "audio/mpeg".into(), duration_ms: 1000 }
+    AudioRef {
+        sha256: Sha256Digest::of(name.as_bytes()),
+        size: 1,
+        mime: "audio/mpeg".into(),
+        duration_ms: 1000,
+        phone: None,
+    }
 }
 
 /// Where the bytes of the file node `nid` are.

@@ -51,6 +51,11 @@ impl Feed {
         &self.store
     }
 
+    /// Follows where the feed stands.
+    pub fn heads(&self) -> watch::Receiver<Head> {
+        self.heads.clone()
+    }
+
     /// Where the feed stands, as last seen: at most about a second ago.
     pub fn head(&self) -> Head {
         self.heads.borrow().clone()

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use audiospread_protocol::{
-    AudioRef, Category, CategorySounds, DeleteReason, End, Keys, Kind, Plan, Problem, ProblemCode, Program,
-    ProgramAudio, Prompt, PromptSource, Settings, Subscriber,
+    AudioRef, Category, CategorySounds, DeleteReason, End, Keys, Kind, PhoneRendition, Plan, Problem, ProblemCode,
+    Program, ProgramAudio, Prompt, PromptSource, Settings, Subscriber,
 };
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::Operation;
@@ -40,7 +40,7 @@ A token comes as `Authorization: Bearer TOKEN`, or as the password of `Authoriza
         xmlrpc::post, docs::document, docs::page, docs::part
     ),
     components(schemas(
-        AudioRef, Category, CategorySounds, DeleteReason, End, Keys, Kind, Plan, Problem, Program, ProgramAudio, Prompt,
+        AudioRef, Category, CategorySounds, DeleteReason, End, Keys, Kind, PhoneRendition, Plan, Problem, Program, ProgramAudio, Prompt,
         PromptSource, Settings, Subscriber, feed::FeedLine
     )),
     tags(

@@ -15,6 +15,7 @@ use rusqlite::types::Value;
 use super::tables::DERIVED;
 use super::*;
 use crate::Stopper;
+use crate::config::Prefer;
 use crate::shared::DataDir;
 
 /// A feed as the gateway keeps it: what is published, and when each entity last changed.
@@ -116,7 +117,7 @@ fn hearing(stored: &dyn Fn(&AudioRef) -> bool) -> impl Fn(&AudioRef) -> Hearing 
 fn show_all(mirror: &mut Mirror, stored: &dyn Fn(&AudioRef) -> bool) {
     let waiting = mirror.waiting().unwrap();
     for batch in waiting.chunks(3) {
-        mirror.promote(batch, &hearing(stored)).unwrap();
+        mirror.promote(batch, Prefer::Original, &hearing(stored)).unwrap();
     }
 }
 
@@ -421,9 +422,37 @@ fn a_value_that_is_not_understood_is_kept_and_waits() {
         ],
     );
     let waiting = mirror.waiting().unwrap();
-    let promotion = mirror.promote(&waiting, &|_| Hearing::Ready).unwrap();
+    let promotion = mirror.promote(&waiting, Prefer::Original, &|_| Hearing::Ready).unwrap();
     assert_eq!((promotion.not_understood.len(), promotion.shown), (3, 0));
     assert_eq!(faults(&mut mirror, &|_| true), Vec::<String>::new());
+}
+
+#[test]
+fn a_sound_is_heard_by_its_original_or_its_rendition_and_what_is_here_is_not_brought_again() {
+    let place = Place::new();
+    let (original, rendition) = (sound(1), sound(2));
+    let both = format!(r#"{},"phone":{rendition}}}"#, original.trim_end_matches('}'));
+    let value = program(1, &[2], 0, None, "en").replace(&original, &both);
+    let (mut mirror, _) = mirror_of(&place, &[(nth(Kind::Program, 1), value.clone())]);
+    let [original, rendition] = [1, 2].map(|number| Sha256Digest::of(&[number]));
+    let heard = |prefer, hear: &dyn Fn(&AudioRef) -> Hearing| {
+        heard_sounds_of(&nth(Kind::Program, 1), &value, prefer, hear).unwrap()[0].sha256
+    };
+    let missing = |_: &AudioRef| Hearing::Missing;
+    assert_eq!(heard(Prefer::Original, &missing), original);
+    assert_eq!(heard(Prefer::Phone, &missing), rendition);
+    for prefer in [Prefer::Original, Prefer::Phone] {
+        for here in [original, rendition] {
+            assert_eq!(heard(prefer, &hearing(&|audio| audio.sha256 == here)), here, "{prefer:?}");
+            let odd = |audio: &AudioRef| if audio.sha256 == here { Hearing::Never } else { Hearing::Missing };
+            assert_ne!(heard(prefer, &odd), here, "what cannot be decoded is fetched in the other form");
+        }
+        assert_eq!(heard(prefer, &|_| Hearing::Ready), rendition, "the choice does not depend on the configuration");
+    }
+    let waiting = mirror.waiting().unwrap();
+    let is_here = |audio: &AudioRef| audio.sha256 == rendition;
+    assert_eq!(mirror.promote(&waiting, Prefer::Original, &hearing(&is_here)).unwrap().shown, 1);
+    assert_eq!(faults(&mut mirror, &is_here), Vec::<String>::new());
 }
 
 #[test]

@@ -1,0 +1,134 @@
+//! Phone renditions the whole way: made by the gateway, fetched instead of the originals, and heard at their full length.
+
+use std::fs;
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use audiospread_protocol::Sha256Digest;
+use camino::Utf8Path;
+use serde_json::Value;
+
+use crate::harness::DrupalSite;
+use crate::harness::gateway::{ALL_PROGRAMS, Gateway};
+use crate::harness::phone::Phone;
+use crate::harness::proxy::Proxy;
+
+const SECONDS: u32 = 60;
+
+/// A minute of noise that swells and fades, as mp3 of 128 kbit/s in stereo.
+fn minute(directory: &Utf8Path) -> Vec<u8> {
+    let (wave, sound) = (directory.join("minute.wav"), directory.join("minute.mp3"));
+    let run = |command: &mut Command| assert!(command.status().unwrap().success(), "{command:?}");
+    let noise = ["synth", &SECONDS.to_string(), "pinknoise", "tremolo", "3"];
+    run(Command::new("sox").args(["-n", "-r", "44100", "-c", "2", wave.as_str()]).args(noise));
+    run(Command::new("lame").args(["--quiet", "-b", "128", wave.as_str(), sound.as_str()]));
+    fs::read(sound).unwrap()
+}
+
+/// The published body of program 171 once it has a rendition.
+fn rendered_body(gateway: &Gateway) -> Value {
+    let patience = Instant::now() + Duration::from_secs(120);
+    loop {
+        let body = body(gateway);
+        if body["phone"].is_object() {
+            return body;
+        }
+        assert!(Instant::now() < patience, "no rendition is published:\n{}", gateway.log());
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
+fn body(gateway: &Gateway) -> Value {
+    let listed = Command::new(env!("CARGO_BIN_EXE_audiospread"))
+        .args(["feed", "--kind", "program", "--json", "--config", gateway.config.as_str()])
+        .output()
+        .unwrap();
+    let lines = String::from_utf8(listed.stdout).unwrap();
+    let mut entities = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let program = entities.find(|entity| entity["id"] == "171").unwrap();
+    program["value"]["audio"]["body"].clone()
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap()
+}
+
+fn has(phone: &Phone, sha256: &str) -> bool {
+    phone.audio().iter().any(|path| path.file_stem() == Some(sha256))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phone_server_that_prefers_renditions_fetches_a_fifth_and_hears_all_of_it() {
+    let site = DrupalSite::new().configure("[renditions]\nenabled = true").build().await;
+    let sound = minute(site.directory());
+    let original = site.replace_file_of_program(171, &sound).await;
+    let gateway = Gateway::of(&site, ALL_PROGRAMS);
+    let published = rendered_body(&gateway);
+    assert_eq!(published["sha256"], original.as_str());
+    let rendition = text(&published["phone"]["sha256"]).to_owned();
+
+    let link = Proxy::before(gateway.address);
+    let phone = Phone::of(&link.url());
+    phone.configure(&link.url(), "prefer = \"phone\"\n");
+    phone.pull();
+    assert!(has(&phone, &rendition) && !has(&phone, &original));
+    let seen = link.take_seen();
+    assert!(!seen.iter().any(|request| request.path.contains(&original)), "the original is not asked for");
+    let sent: usize =
+        seen.iter().filter(|request| request.path.contains(&rendition)).filter_map(|request| request.answered).sum();
+    assert!(sent > 0 && sent * 5 < sound.len(), "{sent} of {} bytes", sound.len());
+    let heard: String =
+        phone.value("SELECT audio_dir || '/' || body_sound || '.wav' FROM phone_mirror, phone_program WHERE id = 171");
+    let samples = (fs::metadata(heard).unwrap().len() - 44) / 2;
+    assert!(samples.abs_diff(u64::from(SECONDS) * 8000) <= 800, "{samples} samples");
+    phone.verify(&[]);
+
+    let plain = Phone::of(&gateway.url());
+    plain.pull();
+    assert!(has(&plain, &original) && !has(&plain, &rendition), "who does not prefer it gets the original");
+    plain.verify(&[]);
+
+    plain.configure(&gateway.url(), "prefer = \"phone\"\n[prune]\nolder_than_days = 0\nafter_pull = true\n");
+    assert_eq!(plain.pull()["stored"], 0, "what is here is not fetched in the other form");
+    assert!(has(&plain, &original), "and is not pruned");
+    plain.verify(&[]);
+
+    let file = site.directory().join(format!("data/blobs/sha256/{}/{rendition}", &rendition[..2]));
+    let made = fs::metadata(&file).unwrap().modified().unwrap();
+    gateway.stop().code();
+    let gateway = Gateway::of(&site, ALL_PROGRAMS);
+    assert_eq!(body(&gateway), published);
+    let second = Phone::of(&gateway.url());
+    second.configure(&gateway.url(), "prefer = \"phone\"\n");
+    second.pull();
+    assert!(has(&second, &rendition) && !has(&second, &original));
+    assert_eq!(fs::metadata(&file).unwrap().modified().unwrap(), made, "it is not made anew");
+
+    fs::remove_file(&file).unwrap();
+    let third = Phone::of(&gateway.url());
+    third.configure(&gateway.url(), "prefer = \"phone\"\n");
+    third.pull();
+    assert!(has(&third, &rendition), "one that was lost is made anew when it is asked for");
+    assert_eq!(Sha256Digest::of(&fs::read(&file).unwrap()).to_string(), rendition);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_encoder_that_is_absent_or_fails_holds_no_program_back() {
+    for (encoder, words) in [("/nowhere/lame", "apt install lame"), ("false", "ended with")] {
+        let settings = format!("[renditions]\nenabled = true\nencoder = \"{encoder}\"");
+        let site = DrupalSite::new().configure(&settings).build().await;
+        let sound = minute(site.directory());
+        let original = site.replace_file_of_program(171, &sound).await;
+        let gateway = Gateway::of(&site, ALL_PROGRAMS);
+        let published = body(&gateway);
+        assert!(published["sha256"] == original.as_str() && published["phone"].is_null(), "{published}");
+        let doctor = Command::new(env!("CARGO_BIN_EXE_audiospread"))
+            .args(["doctor", "--json", "--config", gateway.config.as_str()])
+            .output()
+            .unwrap();
+        let said = String::from_utf8(doctor.stdout).unwrap();
+        let line = said.lines().find(|line| line.contains("renditions")).unwrap();
+        assert!(line.contains("doubtful") && line.contains(words), "{line}");
+    }
+}
