@@ -70,7 +70,8 @@ impl Comparison {
             State::Put(leaf) => known.published.tree.get(&key) != Some(leaf),
             // Of what is gone already, the reason may be another one.
             State::Absent(reason) => {
-                known.published.tree.get(&key).is_some() || known.published.gone.get(&key).is_some_and(|told| *told != reason)
+                known.published.tree.get(&key).is_some()
+                    || known.published.gone.get(&key).is_some_and(|told| *told != reason)
             }
             State::Keep(wait) => {
                 if wait == Wait::Audio {

@@ -13,7 +13,6 @@ use tokio::task::block_in_place;
 use uuid::Uuid;
 
 use super::compare::Candidate;
-use super::ledger::Ledger;
 use super::memory::Memory;
 use super::settled::{self, Heard};
 use super::{RefreshError, Scope};
@@ -190,8 +189,7 @@ impl Refresher {
             self.memory.compares_all = true;
         }
         if !self.memory.is_told {
-            self.memory.ledger = Ledger::beside(self.feed.store().finding_owners().await?);
-            self.memory.is_told = true;
+            self.memory.begin_ledger(self.feed.store().finding_owners().await?);
         }
         Ok(())
     }
