@@ -48,15 +48,19 @@ impl Catalogue<'_> {
             (Kind::Program, Some(nid)) => BTreeSet::from([nid]),
             (Kind::Subscriber, Some(nid)) => {
                 let sharers = self.site.subscribers.get(&nid).into_iter().flat_map(|own| self.sharers(own));
-                sharers.take(SAVES_AT_ONCE).chain([nid]).chain(self.last_saved.subscribers.iter().copied()).collect()
+                sharers
+                    .take(SAVES_AT_ONCE)
+                    .chain([nid])
+                    .chain(self.indices.last_saved.subscribers.iter().copied())
+                    .collect()
             }
             (Kind::Category, Some(tid)) => {
-                let tagged = self.sounds.get(&tid).into_iter().flatten();
-                tagged.chain(&self.last_saved.sounds).copied().collect()
+                let tagged = self.indices.sounds.get(&tid).into_iter().flatten();
+                tagged.chain(&self.indices.last_saved.sounds).copied().collect()
             }
             (Kind::Prompt, _) => {
-                let nodes = self.prompt_of(key).and_then(|(name, _)| self.prompts.get(&name));
-                nodes.into_iter().flatten().chain(&self.last_saved.prompts).copied().collect()
+                let nodes = self.prompt_of(key).and_then(|(name, _)| self.indices.prompts.get(&name));
+                nodes.into_iter().flatten().chain(&self.indices.last_saved.prompts).copied().collect()
             }
             _ => BTreeSet::new(),
         }

@@ -29,14 +29,14 @@ impl Catalogue<'_> {
     /// that nobody recorded.
     pub(super) fn category(&self, tid: Tid) -> Draft {
         let mut drafting = Drafting::default();
-        let (Some(term), Some(place)) = (self.site.terms.get(&tid), self.outline.category(tid)) else {
+        let (Some(term), Some(place)) = (self.site.terms.get(&tid), self.indices.outline.category(tid)) else {
             return drafting.absent(DeleteReason::Deleted);
         };
-        if self.saving.sounds {
+        if self.indices.saving.sounds {
             return drafting.keep(Wait::Save);
         }
         let mut chosen: BTreeMap<&str, (Nid, &SoundNode)> = BTreeMap::new();
-        for &nid in self.sounds.get(&tid).map_or(&[][..], Vec::as_slice) {
+        for &nid in self.indices.sounds.get(&tid).map_or(&[][..], Vec::as_slice) {
             let Some(sound) = self.site.sounds.get(&nid) else { continue };
             drafting.node(nid, &sound.node);
             if !sound.node.published {
@@ -61,7 +61,7 @@ impl Catalogue<'_> {
             }
         }
         if drafting.waits().is_none() {
-            for language in self.settings.languages() {
+            for language in self.indices.settings.languages() {
                 if audio.get(language).is_none_or(|sounds: &CategorySounds| sounds.title.is_none()) {
                     let message = format!(
                         "The category “{}” has no spoken name in the language {language}: record one, or callers hear only its number.",

@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use audiospread_protocol::{EntityKey, Kind};
 
-use super::site::{AudioSource, Fid, FileNode, FileRef, ManagedFile, Nid, Tid};
+use super::site::{AudioSource, Fid, FileNode, FileRef, ManagedFile, Nid, Site, Tid};
 use super::{Catalogue, prompt};
 
 /// What a catalogue was before some of its rows were read again. See [`Catalogue::edit`].
@@ -38,14 +38,14 @@ impl Catalogue<'_> {
         let files =
             nodes.chain(fids.into_iter().map(FileRef::Managed)).map(|file| (file, self.state_of(file))).collect();
         let half_saved_prompt = self.has_half_saved_prompt(&nids);
-        Edit { keys: self.touched(&nids), nids, frame: self.frame(), half_saved_prompt, files }
+        Edit { keys: self.touched(&nids), nids, frame: self.indices.frame, half_saved_prompt, files }
     }
 
     /// What has to be drafted again once the rows of an edit were merged.
     ///
     /// Takes some steps for each program only if a file that was there or is there is not what it was.
     pub fn affected(&self, edit: &Edit) -> Affected {
-        if edit.half_saved_prompt || self.has_half_saved_prompt(&edit.nids) || self.frame() != edit.frame {
+        if edit.half_saved_prompt || self.has_half_saved_prompt(&edit.nids) || self.indices.frame != edit.frame {
             return Affected::Everything;
         }
         let mut keys = edit.keys.clone();
@@ -87,16 +87,16 @@ impl Catalogue<'_> {
         let category = |tid: Tid| EntityKey::numbered(Kind::Category, tid);
         if sound.node.complete {
             keys.extend(
-                sound.node.terms.iter().filter(|&&tid| self.outline.is_category(tid)).map(|&tid| category(tid)),
+                sound.node.terms.iter().filter(|&&tid| self.indices.outline.is_category(tid)).map(|&tid| category(tid)),
             );
         } else {
-            keys.extend(self.outline.categories().map(|(tid, _)| category(tid)));
+            keys.extend(self.indices.outline.categories().map(|(tid, _)| category(tid)));
         }
     }
 
     fn touched_by_prompt(&self, nid: Nid, keys: &mut BTreeSet<EntityKey>) {
         if let Some(prompt) = self.site.prompts.get(&nid) {
-            for name in prompt::names(prompt, &self.outline) {
+            for name in prompt::names(prompt, &self.indices.outline) {
                 keys.extend(self.keys_of_prompt(&name));
             }
         }
@@ -141,19 +141,6 @@ impl Catalogue<'_> {
         nids.iter().any(|nid| self.site.prompts.get(nid).is_some_and(|prompt| !prompt.node.complete))
     }
 
-    /// Stands for all that every entity depends on.
-    fn frame(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        let mut terms: Vec<_> = self.site.terms.iter().collect();
-        terms.sort_unstable_by_key(|(tid, _)| **tid);
-        for (tid, term) in terms {
-            (tid, &term.name, &term.description, term.rank, &term.parents).hash(&mut hasher);
-        }
-        (&self.site.languages.default, &self.site.languages.enabled).hash(&mut hasher);
-        self.site.settings.to_string().hash(&mut hasher);
-        hasher.finish()
-    }
-
     /// Stands for what a draft sees of a file; nothing if the file is not there.
     fn state_of(&self, file: FileRef) -> Option<u64> {
         let mut hasher = DefaultHasher::new();
@@ -172,15 +159,29 @@ impl Catalogue<'_> {
     }
 }
 
+/// Stands for all that every entity depends on.
+pub(super) fn frame(site: &Site) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    let mut terms: Vec<_> = site.terms.iter().collect();
+    terms.sort_unstable_by_key(|(tid, _)| **tid);
+    for (tid, term) in terms {
+        (tid, &term.name, &term.description, term.rank, &term.parents).hash(&mut hasher);
+    }
+    (&site.languages.default, &site.languages.enabled).hash(&mut hasher);
+    site.settings.to_string().hash(&mut hasher);
+    hasher.finish()
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::sync::Arc;
 
     use proptest::prelude::*;
 
     use super::super::sample::{Sample, blob, node, sound, term};
-    use super::super::site::{AudioState, Node, ProgramNode, PromptNode, Site, SoundNode, SubscriberNode};
-    use super::super::{Finding, Outcome, PromptName};
+    use super::super::site::{AudioState, Node, Partial, ProgramNode, PromptNode, Site, SoundNode, SubscriberNode};
+    use super::super::{Finding, IndexedSite, Outcome, PromptName};
     use super::*;
 
     /// What is published, as bytes, and what is told of each entity.
@@ -356,6 +357,21 @@ mod tests {
     }
 
     impl Step {
+        /// What a reading of the step's rows finds.
+        fn read_of(&self, now: &Site) -> Partial {
+            let mut rows = Site::default();
+            self.merge_into(&mut rows);
+            if !self.frame {
+                rows.terms.clone_from(&now.terms);
+                rows.settings.clone_from(&now.settings);
+            }
+            rows.languages.clone_from(&now.languages);
+            let (mut fids, mut nids): (Vec<u32>, Vec<u32>) = self.rows.iter().partition(|&&id| id < 30);
+            fids.sort_unstable();
+            nids.sort_unstable();
+            Partial::new(nids, fids.into_iter().map(FileRef::Managed).collect(), rows)
+        }
+
         fn merge_into(&self, site: &mut Site) {
             take(&mut site.programs, &self.site.programs, &self.rows);
             take(&mut site.sounds, &self.site.sounds, &self.rows);
@@ -401,6 +417,34 @@ mod tests {
                 }
                 whole.redo_all(&catalogue);
                 prop_assert_eq!(&incremental, &whole);
+            }
+        }
+
+        #[test]
+        fn a_site_that_takes_rows_in_has_the_indices_that_it_would_get_anew(
+            site in any_site(),
+            steps in prop::collection::vec(any_step(), 1..6),
+        ) {
+            let Sample { site, audio, rules, packs } = begin(site);
+            let rules = Arc::new(rules);
+            let mut indexed = IndexedSite::new(site, rules.clone());
+            for step in steps {
+                let before = indexed.edition();
+                let leaves_them = !step.frame && step.rows.iter().all(|id| *id < 110);
+                indexed.merge(step.read_of(&indexed));
+                if leaves_them {
+                    prop_assert!(indexed.edition() == before);
+                }
+                let (kept, anew) = (indexed.catalogue(&audio, &packs), Catalogue::new(&indexed, &audio, &rules, &packs));
+                let (mut as_kept, mut as_anew) = (Feed::default(), Feed::default());
+                as_kept.redo_all(&kept);
+                as_anew.redo_all(&anew);
+                prop_assert_eq!(as_kept, as_anew);
+                prop_assert_eq!(kept.site_findings(&HashMap::new()), anew.site_findings(&HashMap::new()));
+                for key in anew.keys() {
+                    prop_assert_eq!(kept.nodes_behind(&key), anew.nodes_behind(&key));
+                }
+                prop_assert_eq!(kept.affected(&anew.edit([], [])), Affected::Keys(BTreeSet::new()));
             }
         }
 

@@ -12,6 +12,7 @@ pub mod codes;
 mod draft;
 mod edit;
 mod finding;
+mod indices;
 mod masking;
 mod outline;
 mod packs;
@@ -26,78 +27,34 @@ pub mod site;
 mod subscriber;
 mod survey;
 
-use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
-use audiospread_protocol::{DeleteReason, EntityKey, Kind, PhoneNumber};
+use audiospread_protocol::{DeleteReason, EntityKey, Kind};
 
 pub use draft::{Draft, MAX_VALUE, Outcome, Wait};
 pub use edit::{Affected, Edit};
 pub use finding::{Finding, Severity, Subject};
+pub use indices::{Edition, IndexedSite};
 pub use packs::{Packs, PromptName};
 pub use rules::Rules;
 pub use survey::ProgramCounts;
 
-use behind::LastSaved;
-use outline::Outline;
-use settings::SettledSettings;
-use site::{AudioIndex, Language, Nid, Node, Site, Tid};
-use subscriber::Holders;
+use indices::Indices;
+use site::{AudioIndex, Language, Node, Site};
 
 /// A site as the rules see it: its rows, and small indices of all but the programs.
-///
-/// Made anew for each refresh: it costs some steps for each term, sound, prompt and subscriber, and none for programs.
 pub struct Catalogue<'a> {
     site: &'a Site,
     audio: &'a dyn AudioIndex,
     rules: &'a Rules,
     packs: &'a Packs,
-    outline: Outline,
-    settings: SettledSettings,
-    /// The nodes with sounds that are tagged with each term, ascending, unpublished ones included.
-    sounds: HashMap<Tid, Vec<Nid>>,
-    /// The nodes of each prompt, ascending, unpublished ones and all languages included.
-    prompts: BTreeMap<PromptName, Vec<Nid>>,
-    /// The published subscribers that have each number.
-    holders: HashMap<PhoneNumber, Holders>,
-    /// Whether a node of each kind was seen half saved.
-    saving: Saving,
-    last_saved: LastSaved,
-}
-
-/// Whether a node was seen half saved, whose terms, key or numbers are therefore not known: it may belong to any entity of its kind.
-#[derive(Clone, Copy, Default)]
-struct Saving {
-    sounds: bool,
-    prompts: bool,
-    subscribers: bool,
+    indices: Arc<Indices>,
 }
 
 impl<'a> Catalogue<'a> {
-    /// The catalogue of a site.
+    /// The catalogue of a site of which no indices are kept: makes them, which costs some steps for each term, sound, prompt and subscriber.
     pub fn new(site: &'a Site, audio: &'a dyn AudioIndex, rules: &'a Rules, packs: &'a Packs) -> Self {
-        let outline = Outline::new(&site.terms, rules);
-        let settings = SettledSettings::new(site, rules, &outline);
-        let saving = Saving {
-            sounds: site.sounds.values().any(|sound| !sound.node.complete),
-            prompts: site.prompts.values().any(|prompt| !prompt.node.complete),
-            subscribers: site.subscribers.values().any(|subscriber| !subscriber.node.complete),
-        };
-        let sounds = category::sounds_by_term(site);
-        let prompts = prompt::prompts_by_name(site, &outline);
-        let holders = subscriber::holders_by_number(site, rules);
-        Self {
-            site,
-            audio,
-            rules,
-            packs,
-            outline,
-            settings,
-            sounds,
-            prompts,
-            holders,
-            saving,
-            last_saved: LastSaved::of(site),
-        }
+        Self { site, audio, rules, packs, indices: Arc::new(Indices::of(site, rules)) }
     }
 
     /// Every key that the site could have in the feed, each once, in no order.
@@ -105,7 +62,7 @@ impl<'a> Catalogue<'a> {
         let numbered = |kind| move |id: &u32| EntityKey::numbered(kind, *id);
         std::iter::once(EntityKey::settings())
             .chain(self.prompt_keys())
-            .chain(self.outline.categories().map(|(tid, _)| EntityKey::numbered(Kind::Category, tid)))
+            .chain(self.indices.outline.categories().map(|(tid, _)| EntityKey::numbered(Kind::Category, tid)))
             .chain(self.site.programs.keys().map(numbered(Kind::Program)))
             .chain(self.site.subscribers.keys().map(numbered(Kind::Subscriber)))
     }
@@ -115,7 +72,7 @@ impl<'a> Catalogue<'a> {
         match key.kind() {
             Kind::Settings => *key == EntityKey::settings(),
             Kind::Prompt => self.prompt_of(key).is_some(),
-            Kind::Category => key.number().is_some_and(|tid| self.outline.is_category(tid)),
+            Kind::Category => key.number().is_some_and(|tid| self.indices.outline.is_category(tid)),
             Kind::Program => key.number().is_some_and(|nid| self.site.programs.contains_key(&nid)),
             Kind::Subscriber => key.number().is_some_and(|nid| self.site.subscribers.contains_key(&nid)),
         }
@@ -130,14 +87,14 @@ impl<'a> Catalogue<'a> {
     fn unbounded_draft(&self, key: &EntityKey) -> Draft {
         let gone = || {
             let drafting = draft::Drafting::default();
-            if key.kind() == Kind::Prompt && self.saving.prompts {
+            if key.kind() == Kind::Prompt && self.indices.saving.prompts {
                 drafting.keep(Wait::Save)
             } else {
                 drafting.absent(DeleteReason::Deleted)
             }
         };
         if *key == EntityKey::settings() {
-            return self.settings.draft();
+            return self.indices.settings.draft();
         }
         match (key.kind(), key.number()) {
             (Kind::Prompt, _) => self.prompt_of(key).map_or_else(gone, |(name, language)| self.prompt(&name, language)),
@@ -151,6 +108,6 @@ impl<'a> Catalogue<'a> {
     /// A node's language: its own, else the language field's, else the site's default.
     fn language_of<'n>(&'n self, node: &'n Node) -> &'n str {
         let own: Option<&Language> = node.language.as_ref().or(node.language_field.as_ref());
-        own.map_or(self.settings.default_language(), |language| language)
+        own.map_or(self.indices.settings.default_language(), |language| language)
     }
 }

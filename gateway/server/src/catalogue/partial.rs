@@ -1,6 +1,6 @@
 //! Rows that were read again, put in the place of the old ones.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Subject;
 use super::site::{AudioSource, Fid, FileRef, Nid, ProgramNode, PromptNode, Site, SoundNode};
@@ -72,6 +72,17 @@ impl Partial {
     pub fn has_the_frame_of(&self, site: &Site) -> bool {
         let Self { rows, .. } = self;
         (&site.terms, &site.languages, &site.settings) == (&rows.terms, &rows.languages, &rows.settings)
+    }
+
+    /// Whether merging it into `site` leaves all sounds, prompts and subscribers as they are.
+    pub fn has_all_but_programs_and_files_of(&self, site: &Site) -> bool {
+        fn stand<T: PartialEq>(named: &[Nid], rows: &BTreeMap<Nid, T>, now: &BTreeMap<Nid, T>) -> bool {
+            named.iter().chain(rows.keys()).all(|nid| rows.get(nid) == now.get(nid))
+        }
+        let Self { named, rows, .. } = self;
+        stand(named, &rows.sounds, &site.sounds)
+            && stand(named, &rows.prompts, &site.prompts)
+            && stand(named, &rows.subscribers, &site.subscribers)
     }
 
     /// Where the bytes of the files are that were there.

@@ -80,7 +80,7 @@ impl Catalogue<'_> {
     /// The categories a program is in, ascending.
     fn categories_of(&self, program: &ProgramNode) -> Box<[Tid]> {
         let mut categories: Vec<Tid> =
-            program.node.terms.iter().copied().filter(|&tid| self.outline.is_category(tid)).collect();
+            program.node.terms.iter().copied().filter(|&tid| self.indices.outline.is_category(tid)).collect();
         categories.sort_unstable();
         categories.dedup();
         categories.into()

@@ -58,19 +58,21 @@ fn id(name: &PromptName, language: &str) -> String {
 impl Catalogue<'_> {
     /// The keys of all prompts: the canonical ones in all languages of the menus, and what the site has beyond them.
     pub(super) fn prompt_keys(&self) -> impl Iterator<Item = EntityKey> {
-        let canonical = self.packs.names().iter().flat_map(|name| self.settings.languages().map(move |l| (name, l)));
+        let canonical =
+            self.packs.names().iter().flat_map(|name| self.indices.settings.languages().map(move |l| (name, l)));
         let own = self
+            .indices
             .prompts
             .keys()
             .filter(|name| !self.is_canonical(name))
-            .flat_map(|name| self.settings.languages().map(move |language| (name, language)))
+            .flat_map(|name| self.indices.settings.languages().map(move |language| (name, language)))
             .filter(|(name, language)| self.nodes_of(name, language).next().is_some());
         canonical.chain(own).filter_map(|(name, language)| EntityKey::new(Kind::Prompt, id(name, language)).ok())
     }
 
     /// All keys of a prompt, in the languages of the menus, whether or not the site could have them.
     pub(super) fn keys_of_prompt(&self, name: &PromptName) -> impl Iterator<Item = EntityKey> {
-        self.settings.languages().filter_map(|language| EntityKey::new(Kind::Prompt, id(name, language)).ok())
+        self.indices.settings.languages().filter_map(|language| EntityKey::new(Kind::Prompt, id(name, language)).ok())
     }
 
     /// The prompt and language of a key, if the site could have it.
@@ -78,21 +80,21 @@ impl Catalogue<'_> {
         let (name, language) = key.id().rsplit_once('@')?;
         let (context, key) = name.split_once('/')?;
         let name = PromptName::new(context, key);
-        let covered = self.settings.languages().any(|enabled| enabled == language)
+        let covered = self.indices.settings.languages().any(|enabled| enabled == language)
             && (self.is_canonical(&name) || self.nodes_of(&name, language).next().is_some());
         covered.then_some((name, language))
     }
 
     pub(super) fn prompt(&self, name: &PromptName, language: &str) -> Draft {
         let mut drafting = Drafting::default();
-        if self.saving.prompts {
+        if self.indices.saving.prompts {
             return drafting.keep(Wait::Save);
         }
         let own = self.own_recording(&mut drafting, name, language);
         if let Some(wait) = drafting.waits() {
             return drafting.keep(wait);
         }
-        let default = self.settings.default_language();
+        let default = self.indices.settings.default_language();
         let heard = own
             .map(|audio| (PromptSource::Site, audio))
             .or_else(|| Some((PromptSource::Pack, self.packs.sound(language, name)?.clone())))
@@ -160,7 +162,7 @@ impl Catalogue<'_> {
 
     /// The site's nodes for a prompt in a language, ascending.
     fn nodes_of(&self, name: &PromptName, language: &str) -> impl Iterator<Item = Nid> {
-        let nodes = self.prompts.get(name).map_or(&[][..], Vec::as_slice);
+        let nodes = self.indices.prompts.get(name).map_or(&[][..], Vec::as_slice);
         nodes.iter().copied().filter(move |nid| {
             self.site.prompts.get(nid).is_some_and(|prompt| self.language_of(&prompt.node) == language)
         })

@@ -299,14 +299,14 @@ mod tests {
     }
 
     fn settled(sample: &Sample) -> (Value, Vec<String>) {
-        let draft = sample.catalogue().settings.draft();
+        let draft = sample.catalogue().indices.settings.draft();
         (draft.value(), draft.findings.iter().map(|finding| finding.code.to_string()).collect())
     }
 
     #[test]
     fn without_any_choice_the_defaults_hold() {
         let sample = Sample::new();
-        let Outcome::Put(bytes) = sample.catalogue().settings.draft().outcome else { panic!("no settings") };
+        let Outcome::Put(bytes) = sample.catalogue().indices.settings.draft().outcome else { panic!("no settings") };
         let expected = json!({
             "default_language": "en", "languages": ["en", "fr"], "home_categories": [], "menu_page_size": 7,
             "keys": {

@@ -76,7 +76,7 @@ impl Catalogue<'_> {
             drafting.finding(codes::UNPUBLISHED, Severity::Info, Subject::Node(nid), message);
             return drafting.absent(DeleteReason::Unpublished);
         }
-        if self.saving.subscribers {
+        if self.indices.saving.subscribers {
             return drafting.keep(Wait::Save);
         }
         let (mut plan, known_plan) = plan(subscriber);
@@ -93,7 +93,7 @@ impl Catalogue<'_> {
             return drafting.absent(DeleteReason::NoNumber);
         }
         let language = self.language_of(&subscriber.node);
-        if !self.settings.has_language(language) {
+        if !self.indices.settings.has_language(language) {
             let message =
                 format!("There are no menus in the language {language} of the subscriber: choose another one.");
             drafting.finding(codes::LANGUAGE_NOT_ENABLED, Severity::Warning, Subject::Node(nid), message);
@@ -133,7 +133,7 @@ impl Catalogue<'_> {
                 );
                 warn(drafting, nid, codes::NUMBER_DOUBTFUL, message);
             }
-            let Some(holders) = self.holders.get(&number) else { continue };
+            let Some(holders) = self.indices.holders.get(&number) else { continue };
             let others: Vec<Nid> = holders.first_others(nid).collect();
             for (other, subscriber) in others.iter().filter_map(|other| self.site.subscribers.get_key_value(other)) {
                 drafting.node(*other, &subscriber.node);
@@ -165,7 +165,7 @@ impl Catalogue<'_> {
     /// The published subscribers that have a number in common with this one.
     pub(super) fn sharers(&self, subscriber: &SubscriberNode) -> impl Iterator<Item = Nid> {
         let numbers = subscriber.numbers.iter().filter_map(|typed| self.rules.numbers.e164(typed));
-        numbers.filter_map(|number| self.holders.get(&number)).flat_map(|holders| holders.nids.iter().copied())
+        numbers.filter_map(|number| self.indices.holders.get(&number)).flat_map(|holders| holders.nids.iter().copied())
     }
 }
 

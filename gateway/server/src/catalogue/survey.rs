@@ -65,10 +65,10 @@ impl Catalogue<'_> {
     /// All findings that belong to no draft, in order: of the tree (cycles, orphans, depth, empty categories, programs beside
     /// sub-categories), and of sounds and prompts that no entity has. `programs_per_category` as [`ProgramCounts::per_category`].
     pub fn site_findings(&self, programs_per_category: &HashMap<Tid, u32>) -> Vec<Finding> {
-        let mut findings = self.outline.findings().to_vec();
+        let mut findings = self.indices.outline.findings().to_vec();
         let programs_in = |tid: Tid| programs_per_category.get(&tid).copied().unwrap_or(0);
         let with_programs = self.with_programs_in_or_below(&programs_in);
-        for (tid, place) in self.outline.categories() {
+        for (tid, place) in self.indices.outline.categories() {
             if place.depth > self.rules.max_depth {
                 let what = format!(
                     "is on level {} of the categories, and callers are offered {}: move it up",
@@ -94,10 +94,10 @@ impl Catalogue<'_> {
 
     fn with_programs_in_or_below(&self, programs_in: &impl Fn(Tid) -> u32) -> HashSet<Tid> {
         let mut waiting: Vec<Tid> =
-            self.outline.categories().map(|(tid, _)| tid).filter(|&tid| programs_in(tid) > 0).collect();
+            self.indices.outline.categories().map(|(tid, _)| tid).filter(|&tid| programs_in(tid) > 0).collect();
         let mut found = HashSet::new();
         while let Some(tid) = waiting.pop() {
-            if let Some(place) = self.outline.category(tid).filter(|_| found.insert(tid)) {
+            if let Some(place) = self.indices.outline.category(tid).filter(|_| found.insert(tid)) {
                 waiting.extend(&place.parents);
             }
         }
@@ -106,7 +106,7 @@ impl Catalogue<'_> {
 
     fn report_stray_sounds(&self, findings: &mut Vec<Finding>) {
         for (&nid, sound) in self.site.sounds.iter().filter(|(_, sound)| sound.node.published && sound.node.complete) {
-            if !sound.node.terms.iter().any(|&tid| self.outline.is_category(tid)) {
+            if !sound.node.terms.iter().any(|&tid| self.indices.outline.is_category(tid)) {
                 let message = "The sounds belong to no category that callers can reach: choose one, or unpublish them.";
                 findings.push(warning(codes::SOUND_WITHOUT_CATEGORY, nid, message));
             }
@@ -123,7 +123,7 @@ impl Catalogue<'_> {
                     "The prompt has no key, or one with other signs than letters, digits, _ and -: correct it.";
                 findings.push(warning(codes::BAD_PROMPT_KEY, nid, message));
             }
-            if !prompt.node.terms.iter().any(|&tid| self.outline.context(tid).is_some()) {
+            if !prompt.node.terms.iter().any(|&tid| self.indices.outline.context(tid).is_some()) {
                 let message = "The prompt belongs to no menu: choose the term of its menu.";
                 findings.push(warning(codes::PROMPT_WITHOUT_CONTEXT, nid, message));
             }
@@ -132,7 +132,7 @@ impl Catalogue<'_> {
     }
 
     fn report_language(&self, nid: Nid, language: &str, findings: &mut Vec<Finding>) {
-        if !self.settings.has_language(language) {
+        if !self.indices.settings.has_language(language) {
             let message = format!(
                 "There are no menus in the language {language}, so nobody hears this: choose another language."
             );

@@ -13,7 +13,8 @@ use super::{RefreshError, settled, wanted};
 use crate::blobs::Index;
 use crate::catalogue::site::{AudioSource, Nid, Partial, Site, Stamp};
 use crate::catalogue::{
-    Affected, Catalogue, Finding, Outcome, Packs, ProgramCounts, Rules, Severity, Subject, Wait, codes,
+    Affected, Catalogue, Edition, Finding, IndexedSite, Outcome, Packs, ProgramCounts, Rules, Severity, Subject, Wait,
+    codes,
 };
 use crate::drupal::Marks;
 use crate::feed::{FindingChanges, Published, Removals};
@@ -26,11 +27,11 @@ const TOLD_PENDING: usize = 200;
 
 pub(super) struct Memory {
     index: Arc<Index>,
-    rules: Rules,
+    rules: Arc<Rules>,
     packs: Packs,
     pack_findings: Vec<Finding>,
     /// Drupal's rows as last read; absent after a failure, and then everything is read.
-    site: Option<Site>,
+    site: Option<IndexedSite>,
     /// Whether the last reading found the terms, the languages and the settings as the one before.
     frame_stood: bool,
     /// How Drupal's tables looked when all of them were gone through last.
@@ -40,6 +41,8 @@ pub(super) struct Memory {
     /// Whether something of the site may differ from the feed although neither it nor its rows changed since they were compared.
     pub(super) compares_all: bool,
     programs: ProgramCounts,
+    /// What the findings of the tree were told of last, with `programs`, since the ledger was begun.
+    surveyed: Option<Edition>,
     pub(super) published: Option<Published>,
     pub(super) ledger: Ledger,
     /// Whether the ledger is what the database holds.
@@ -54,7 +57,7 @@ impl Memory {
     pub(super) fn new(index: Arc<Index>, rules: Rules, packs: Packs, pack_findings: Vec<Finding>) -> Self {
         Self {
             index,
-            rules,
+            rules: Arc::new(rules),
             packs,
             pack_findings,
             site: None,
@@ -63,6 +66,7 @@ impl Memory {
             doubtful: BTreeSet::new(),
             compares_all: true,
             programs: ProgramCounts::default(),
+            surveyed: None,
             published: None,
             ledger: Ledger::default(),
             is_told: false,
@@ -76,6 +80,13 @@ impl Memory {
         self.site.as_ref().map(|site| site.layout)
     }
 
+    /// Begins the ledger anew, beside a database in which these owners have findings.
+    pub(super) fn begin_ledger(&mut self, owners: Vec<String>) {
+        self.ledger = Ledger::beside(owners);
+        self.surveyed = None;
+        self.is_told = true;
+    }
+
     pub(super) fn forget_site(&mut self) {
         self.site = None;
         self.marks = Marks::default();
@@ -85,21 +96,21 @@ impl Memory {
     /// Takes what was read whole.
     pub(super) fn take_site(&mut self, site: Site, marks: Marks) {
         self.index.want_only(wanted::sources(&site).cloned());
-        self.site = Some(site);
+        self.site = Some(IndexedSite::new(site, self.rules.clone()));
         self.frame_stood = false;
         self.marks = marks;
     }
 
     /// What the next whole reading has to look for changes of, if anything was read: the site, its marks, and the doubtful nodes.
     pub(super) fn for_changes(&mut self) -> Option<(&Site, Marks, &BTreeSet<Nid>)> {
-        self.site.as_ref().map(|site| (site, std::mem::take(&mut self.marks), &self.doubtful))
+        self.site.as_deref().map(|site| (site, std::mem::take(&mut self.marks), &self.doubtful))
     }
 
     /// Takes the changes that a whole reading found.
     pub(super) fn take_changes(&mut self, partial: Partial, marks: Marks) -> Result<Affected, RefreshError> {
         self.doubtful.clear();
         let affected = self.put(partial)?;
-        if let (false, Some(site)) = (self.doubtful.is_empty(), &self.site) {
+        if let (false, Some(site)) = (self.doubtful.is_empty(), self.site.as_deref()) {
             self.index.want_only(wanted::sources(site).cloned());
         }
         self.marks = marks;
@@ -139,7 +150,7 @@ impl Memory {
         let (Some(site), Some(published)) = (&self.site, &self.published) else {
             return Err(RefreshError::NothingRead);
         };
-        let catalogue = Catalogue::new(site, &*self.index, &self.rules, &self.packs);
+        let catalogue = site.catalogue(&*self.index, &self.packs);
         if is_whole {
             let heard: HashSet<AudioSource> = self.index.take_changed().into_iter().collect();
             if let Affected::Keys(keys) = &mut affected {
@@ -151,12 +162,17 @@ impl Memory {
             Affected::Everything => compare::compare_all(&catalogue, known),
             Affected::Keys(keys) => compare::compare(&catalogue, known, keys.iter().cloned()),
         };
+        let moved = !comparison.programs.is_empty();
         for (nid, categories) in comparison.programs {
             self.programs.note(nid, &categories);
         }
         let mut told: BTreeMap<String, _> =
             comparison.findings.into_iter().map(|(key, findings)| (key.to_string(), findings)).collect();
-        told.insert("tree".into(), catalogue.site_findings(self.programs.per_category()));
+        let edition = Some(site.edition());
+        if moved || edition != self.surveyed || matches!(affected, Affected::Everything) {
+            told.insert("tree".into(), catalogue.site_findings(self.programs.per_category()));
+            self.surveyed = edition;
+        }
         told.insert("site".into(), site.notes.clone());
         let was_waiting = |key: &EntityKey| matches!(&affected, Affected::Keys(keys) if !keys.contains(key));
         let still_waiting = self.waiting.iter().filter(|(key, _)| was_waiting(key));
@@ -250,8 +266,8 @@ impl Memory {
         self.site.as_ref().map(|site| self.catalogue_of(site)).ok_or(RefreshError::NothingRead)
     }
 
-    fn catalogue_of<'a>(&'a self, site: &'a Site) -> Catalogue<'a> {
-        Catalogue::new(site, &*self.index, &self.rules, &self.packs)
+    fn catalogue_of<'a>(&'a self, site: &'a IndexedSite) -> Catalogue<'a> {
+        site.catalogue(&*self.index, &self.packs)
     }
 }
 

@@ -13,7 +13,6 @@ use tokio::task::block_in_place;
 use uuid::Uuid;
 
 use super::compare::Candidate;
-use super::ledger::Ledger;
 use super::memory::Memory;
 use super::settled::{self, Heard};
 use super::{RefreshError, Scope};
@@ -149,7 +148,7 @@ impl Refresher {
         if !candidates.is_empty() && report.again.is_none() {
             let behind = self.memory.nodes_behind(candidates.iter().map(|candidate| &candidate.key));
             tokio::time::sleep(self.settle).await;
-            let (affected, all_was_read) = self.read(Scope::Nodes(behind)).await?;
+            let (affected, all_was_read) = self.read_again(behind).await?;
             let late = block_in_place(|| self.memory.compare(affected, all_was_read, &mut findings))?;
             let (agreed, unsettled) = block_in_place(|| self.memory.agreed(candidates))?;
             report.again = self.left_over(unsettled, late, &agreed);
@@ -190,8 +189,7 @@ impl Refresher {
             self.memory.compares_all = true;
         }
         if !self.memory.is_told {
-            self.memory.ledger = Ledger::beside(self.feed.store().finding_owners().await?);
-            self.memory.is_told = true;
+            self.memory.begin_ledger(self.feed.store().finding_owners().await?);
         }
         Ok(())
     }
@@ -199,28 +197,46 @@ impl Refresher {
     /// Reads what `scope` says into memory, and says which entities may have changed, and whether all of Drupal was looked at.
     async fn read(&mut self, scope: Scope) -> Result<(Affected, bool), RefreshError> {
         if let Scope::Nodes(nids) = scope {
-            if nids.len() <= MANY_NODES
-                && let Some(layout) = self.memory.layout()
-            {
-                let nids: Vec<Nid> = nids.into_iter().collect();
-                let partial = self.reader.read_some(&nids).await?;
-                if partial.layout == layout {
-                    return Ok((block_in_place(|| self.memory.merge(partial))?, false));
-                }
+            if let Some(affected) = self.read_named(nids).await? {
+                return Ok((affected, false));
             }
             // Their entities may have changed although their rows did not: more may be known of their audio.
             self.memory.compares_all = true;
         }
+        Ok((self.read_whole().await?, true))
+    }
+
+    /// As [`Self::read`], for the second time, the nodes behind candidates: these are drafted again in any case, and whatever has the same
+    /// rows and the same audio as at the first reading was compared then.
+    async fn read_again(&mut self, behind: BTreeSet<Nid>) -> Result<(Affected, bool), RefreshError> {
+        match self.read_named(behind).await? {
+            Some(affected) => Ok((affected, false)),
+            None => Ok((self.read_whole().await?, true)),
+        }
+    }
+
+    /// Reads these nodes into memory, unless everything is better read.
+    async fn read_named(&mut self, nids: BTreeSet<Nid>) -> Result<Option<Affected>, RefreshError> {
+        let Some(layout) = self.memory.layout().filter(|_| nids.len() <= MANY_NODES) else { return Ok(None) };
+        let partial = self.reader.read_some(&nids.into_iter().collect::<Vec<_>>()).await?;
+        if partial.layout != layout {
+            return Ok(None);
+        }
+        Ok(Some(block_in_place(|| self.memory.merge(partial))?))
+    }
+
+    /// Goes through all of Drupal, and reads into memory what changed, or everything.
+    async fn read_whole(&mut self) -> Result<Affected, RefreshError> {
         if let Some((site, marks, doubtful)) = self.memory.for_changes()
             && let Some((partial, marks)) = self.reader.read_changes(site, marks, doubtful).await?
         {
-            return Ok((block_in_place(|| self.memory.take_changes(partial, marks))?, true));
+            return block_in_place(|| self.memory.take_changes(partial, marks));
         }
         // A site may be large: the old rows go before the new ones come.
         self.memory.forget_site();
         let (site, marks) = self.reader.read_whole().await?;
         block_in_place(|| self.memory.take_site(site, marks));
-        Ok((Affected::Everything, true))
+        Ok(Affected::Everything)
     }
 
     /// What has to be looked at again: what two readings did not agree on, and what only the second one saw.
