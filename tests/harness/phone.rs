@@ -89,7 +89,7 @@ impl Phone {
         }
         let report = self.pull_alone();
         let fresh = made.with_extension("new");
-        fs::remove_dir_all(&fresh).or_else(|error| nothing_there(error)).unwrap();
+        fs::remove_dir_all(&fresh).or_else(nothing_there).unwrap();
         for kind in ["phone", "packs"].into_iter().filter(|kind| self.data().join(kind).exists()) {
             copy(&self.data().join(kind), &fresh.join(kind));
         }

@@ -16,7 +16,7 @@ pub(crate) enum Understood {
     Settings(Settings),
     Prompt(Prompt),
     Category(u32, Category),
-    Program(u32, Program),
+    Program(u32, Box<Program>),
     Subscriber(u32, Subscriber),
 }
 
