@@ -8,7 +8,7 @@ mod links;
 mod odbc;
 mod pulling;
 mod renditions;
-mod running;
+pub(crate) mod running;
 mod sounds;
 mod text_messages;
 

@@ -10,10 +10,10 @@ use crate::harness::DrupalSite;
 use crate::harness::gateway::{ALL_PROGRAMS, Gateway};
 use crate::harness::phone::Phone;
 
-pub(super) struct Running(pub(super) Child);
+pub(crate) struct Running(pub(super) Child);
 
 impl Running {
-    pub(super) fn of(phone: &Phone) -> Self {
+    pub(crate) fn of(phone: &Phone) -> Self {
         Self(phone.start(&["run"]).unwrap())
     }
 
@@ -32,7 +32,7 @@ impl Drop for Running {
     }
 }
 
-pub(super) fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let patience = Instant::now() + Duration::from_secs(90);
     while !holds() {
         assert!(Instant::now() < patience, "waited in vain until {what}");

@@ -1,6 +1,9 @@
 //! Text messages: a keyword, a code, anything else.
 
+use std::net::{TcpListener, TcpStream};
+
 use super::{RadioOfItsOwn, made_by_the_editor};
+use crate::agent::running::{Running, until};
 use crate::harness::switchboard::{PATIENCE, RADIO, Switchboard};
 
 const CROPS: u32 = 2;
@@ -78,6 +81,30 @@ async fn texts_come_by_modems_of_every_kind() {
     ] {
         comes_by_modem(radio, number, variables);
         assert!(receives(radio, number).contains("99999"), "{variables:?}");
+    }
+}
+
+/// The link is down meanwhile: texts need it as little as calls do.
+#[tokio::test]
+async fn texts_that_come_by_the_agents_hook_are_answered_by_the_trunk_it_names() {
+    let radio = RadioOfItsOwn::new(&[]).await.board;
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    std::fs::write(radio.phone.path().join("sms.token"), "token-of-the-senders\n").unwrap();
+    let settings = format!(
+        "[asterisk]\noutgoing = \"{}\"\n[hook]\nlisten = \"{address}\"\ntoken_file = \"sms.token\"\ncountry_code = \"221\"\n\
+         trunk = \"audiospread-trunk-alaw\"\n",
+        radio.path("spool/outgoing").display()
+    );
+    radio.phone.configure("http://127.0.0.1:9", &settings);
+    let _run = Running::of(&radio.phone);
+    until("the hook listens", || TcpStream::connect(address).is_ok());
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let text = serde_json::json!({"from": "0770007008", "body": "Été, 99999?", "id": "1"});
+    let code = serde_json::json!({"from": "0770007008", "body": "99999", "id": "2"});
+    for (message, answered) in [(&code, "99999"), (&text, "")] {
+        let posted = client.post(format!("http://{address}/v1/sms")).bearer_auth("token-of-the-senders");
+        assert!(posted.json(message).send().await.unwrap().status().is_success());
+        assert!(receives(&radio, "+221770007008").contains(answered));
     }
 }
 
