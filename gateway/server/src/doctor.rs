@@ -7,7 +7,8 @@ use std::net::TcpListener;
 use camino::Utf8Path;
 use serde::Serialize;
 
-use crate::blobs::{Blobs, Encoder, is_opened_in_steps, load_packs};
+use crate::beneath::is_opened_in_steps;
+use crate::blobs::{Blobs, Encoder, load_packs};
 use crate::config::Config;
 use crate::drupal::Reader;
 use crate::feed::Store;

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::beneath::{Facts, Found, Root, facts_of};
+use crate::beneath::{Facts, Found, Root, facts_of};
 use super::index::{Index, Task};
 use super::measure::{Measured, measure};
 use super::record::{Audio, Condition, Entry, Home};

@@ -10,7 +10,7 @@ use audiospread_protocol::Sha256Digest;
 use camino::{Utf8Path, Utf8PathBuf};
 use tokio::sync::{Notify, watch};
 
-use super::beneath::Facts;
+use crate::beneath::Facts;
 use super::record::{Condition, Entry, Home, Record, source_text};
 use super::rendition::Rendition;
 use super::state::{State, beginning};

@@ -6,7 +6,7 @@ use std::io;
 use audiospread_protocol::Sha256Digest;
 
 use super::Blobs;
-use super::beneath::{Facts, Found, Root, facts_of};
+use crate::beneath::{Facts, Found, Root, facts_of};
 use super::index::Index;
 use super::packs::PackSounds;
 use super::record::{Condition, Entry, Home};

@@ -2,7 +2,7 @@
 
 use audiospread_protocol::{AudioRef, Sha256Digest};
 
-use super::beneath::Facts;
+use crate::beneath::Facts;
 use super::measure::Mime;
 use crate::catalogue::site::{AudioSource, AudioState};
 

@@ -4,7 +4,7 @@ use std::io;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::beneath::{Found, Root};
+use crate::beneath::{Found, Root};
 use super::index::Index;
 use crate::catalogue::site::AudioSource;
 use crate::drupal::{Adapter, FilePath, Storage};

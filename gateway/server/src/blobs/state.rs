@@ -6,7 +6,7 @@ use std::time::Instant;
 use audiospread_protocol::Sha256Digest;
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::beneath::Facts;
+use crate::beneath::Facts;
 use super::index::Progress;
 use super::record::{Condition, Entry, Home, Record};
 use super::rendition::Rendition;

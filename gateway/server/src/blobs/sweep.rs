@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use super::Blobs;
-use super::beneath::{Found, Root};
+use crate::beneath::{Found, Root};
 use super::index::Index;
 use super::record::{Condition, Entry, Home};
 use super::roots::{Place, path_below, places};

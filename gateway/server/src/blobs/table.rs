@@ -10,7 +10,7 @@ use futures_util::StreamExt;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Params, Row, Value, from_row_opt};
 
-use super::beneath::Facts;
+use crate::beneath::Facts;
 use super::index::Index;
 use super::measure::Mime;
 use super::record::{Audio, Condition, Entry, Home, source_of, source_text};
