@@ -15,6 +15,7 @@ pub mod gateway;
 pub mod http;
 pub mod intake;
 pub mod migrations;
+pub mod phone_servers;
 pub mod refresh;
 mod web_user;
 mod xmlrpc;

@@ -70,8 +70,10 @@ codes! {
     PACK_SOUND_UNUSABLE = "pack_sound_unusable": "Warning: a sound of a language pack is no audio, or cannot be read.";
     // Recordings.
     RECORDING_STORAGE = "recording_storage": "Warning: recordings stay with the gateway until Drupal fetches them, since they cannot be put into Drupal's storage.";
-    // Refreshes.
+    // Phone servers.
+    UNDECODABLE_SOUND = "undecodable_sound": "A phone server cannot decode a sound; an error where callers there so lack the whole.";
     CALL_CONFLICT = "call_conflict": "Warning: a phone server sent two different call records under one number; the first one counts.";
+    // Refreshes.
     HELD = "held": "Error: a reading that would remove much from the phones waits for somebody to look at it.";
 }
 
