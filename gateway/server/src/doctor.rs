@@ -1,6 +1,7 @@
 //! The doctor: looks for what can go wrong on the Drupal host, and says what to do about it.
 //!
-//! It reads and changes nothing but the gateway's own database, which it brings to this program's schema as a start of the gateway would.
+//! It changes nothing but the gateway's own database, which it brings to this program's schema as a start of the gateway would; into Drupal's
+//! storage it writes a file where recordings go, and removes it.
 
 use std::net::TcpListener;
 
@@ -13,6 +14,7 @@ use crate::config::Config;
 use crate::drupal::Reader;
 use crate::feed::Store;
 use crate::http::tokens::Tokens;
+use crate::intake::DrupalStorage;
 use crate::{database, gateway, intake, phone_servers};
 
 /// One thing that was looked at.
@@ -166,6 +168,9 @@ async fn examine_drupal(config: &Config, checks: &mut Vec<Check>) {
             checks.extend(site.notes.iter().map(|note| check("Drupal's tables", Verdict::Doubtful, &*note.message)));
         }
     }
+    if is_readable {
+        checks.push(recordings_storage(&DrupalStorage::new(reader.clone(), &config.intake)).await);
+    }
     if examine_own(config, checks).await && is_readable {
         examine_files(config, reader, checks).await;
     }
@@ -238,6 +243,41 @@ async fn recordings(store: &Store) -> Check {
             ),
         ),
         (Err(error), _) | (_, Err(error)) => check("recordings", Verdict::Bad, error.to_string()),
+    }
+}
+
+/// Whether what callers left can be put into Drupal's storage, and used and removed there by the web server.
+async fn recordings_storage(storage: &DrupalStorage) -> Check {
+    const WHAT: &str = "recordings' storage";
+    if !storage.is_used() {
+        return check(
+            WHAT,
+            Verdict::Good,
+            "the gateway keeps recordings, and Drupal's module fetches them (intake.store)",
+        );
+    }
+    match storage.probe().await {
+        Ok((directories, web_user)) => {
+            let directories: Vec<&str> = directories.iter().map(|directory| directory.as_str()).collect();
+            let directories = directories.join(" and ");
+            check(
+                WHAT,
+                Verdict::Good,
+                format!(
+                    "this user can write and remove in {directories}, and {web_user} can read and remove what is written there"
+                ),
+            )
+        }
+        Err(trouble) if trouble.is_wanted() => check(
+            WHAT,
+            Verdict::Good,
+            format!("the gateway keeps recordings, and Drupal's module fetches them, since {trouble}"),
+        ),
+        Err(trouble) => check(
+            WHAT,
+            Verdict::Doubtful,
+            format!("recordings stay with the gateway until Drupal fetches them: {trouble}"),
+        ),
     }
 }
 

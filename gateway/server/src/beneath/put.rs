@@ -87,13 +87,7 @@ impl Root {
 impl Shelf {
     /// Puts the bytes of `source`, from its beginning to its end, under `name`, which has no slash. `temporary` begins the name under which
     /// they gather; what an earlier attempt left under such names can be removed by [`Shelf::clear`]. Blocks.
-    pub(crate) fn put(
-        &self,
-        source: &mut File,
-        name: &str,
-        temporary: &str,
-        web: &WebUser,
-    ) -> Result<Put, PutError> {
+    pub(crate) fn put(&self, source: &mut File, name: &str, temporary: &str, web: &WebUser) -> Result<Put, PutError> {
         if self.has(source, name)? {
             return Ok(Put::Known);
         }
