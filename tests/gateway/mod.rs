@@ -6,8 +6,10 @@ mod killing;
 mod manners;
 mod notified;
 mod recordings;
+mod room;
 mod several;
 mod stopping;
+mod storing;
 
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};

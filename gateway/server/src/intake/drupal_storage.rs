@@ -30,7 +30,7 @@ const PIECE: u64 = 512 * 1024;
 
 /// Drupal's own storage, as far as recordings go there.
 #[derive(Clone, Debug)]
-pub(crate) struct DrupalStorage {
+pub struct DrupalStorage {
     reader: Reader,
     store: StoreIn,
     web_user: String,
@@ -114,7 +114,7 @@ impl StorageTrouble {
 
 impl DrupalStorage {
     /// The storage of the site that `reader` reads.
-    pub(crate) fn new(reader: Reader, config: &Intake) -> Self {
+    pub fn new(reader: Reader, config: &Intake) -> Self {
         let (store, php_is_off) = (config.store, config.php_is_off);
         Self { reader, store, php_is_off, web_user: config.web_user.clone() }
     }

@@ -18,7 +18,7 @@ mod uploads;
 mod wake;
 
 pub use checksum::{ALGORITHMS, Checksum, NoChecksum};
-pub(crate) use drupal_storage::DrupalStorage;
+pub use drupal_storage::DrupalStorage;
 pub use examine::{Sound, Unusable, examine_bounded};
 pub use examiner::{ExamineError, Examiner};
 pub use moderation::{AskError, Standing as Moderation, State};

@@ -132,7 +132,7 @@ impl Recordings {
     ///
     /// # Errors
     /// If the directory cannot be made.
-    pub(crate) fn open(
+    pub fn open(
         store: Store,
         directory: &Utf8Path,
         uploads: Arc<Uploads>,
