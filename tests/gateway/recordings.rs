@@ -18,8 +18,9 @@ pub(super) const PENDING: &str =
 
 /// A gateway with its site, and a phone server that sends it what callers left.
 pub(super) struct Phone {
-    pub(super) site: DrupalSite,
+    // Ends before its files go.
     pub(super) gateway: Gateway,
+    pub(super) site: DrupalSite,
     pub(super) client: Client,
 }
 

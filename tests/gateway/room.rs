@@ -34,8 +34,16 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        let _ = Command::new("umount").args(["--lazy"]).arg(&self.0).status();
+        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
     }
+}
+
+/// Ends the gateway, then its disk, then what the disk was in.
+fn end(phone: Phone, disk: SmallDisk) {
+    let Phone { site, gateway, .. } = phone;
+    drop(gateway);
+    drop(disk);
+    drop(site);
 }
 
 /// A minute of frames in which nothing is: 960 kB.
@@ -68,7 +76,7 @@ async fn a_gateway_whose_disk_is_full_says_so_and_takes_the_recording_when_there
     disk.grow(16 * 1024);
     assert_eq!(begin().await.status(), 201);
     assert_eq!(phone.put(&uuid(2), &facts(None, &digest)).await.unwrap().status(), 201);
-    drop((phone, disk));
+    end(phone, disk);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -91,7 +99,7 @@ async fn where_drupals_disk_is_full_the_gateway_keeps_the_recording_until_there_
         !String::from_utf8(out).unwrap().contains("recording_storage")
     })
     .await;
-    drop((phone, disk));
+    end(phone, disk);
 }
 
 #[tokio::test(flavor = "multi_thread")]

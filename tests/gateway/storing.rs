@@ -246,6 +246,33 @@ async fn killed_while_it_keeps_recordings(kind: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_half_put_into_drupals_storage_is_finished_at_the_next_start() {
+    let phone = Phone::of(DrupalSite::new().build().await, "").await;
+    let before = files_below(&phone.site.files());
+    phone.leave(1, &body(1)).await;
+    let name = sha1(&body(1));
+    fs::remove_file(repository(&phone).join(&name)).unwrap();
+    fs::write(repository(&phone).join(format!(".audiospread-{}-body.0123456789abcdef", uuid(1))), "half").unwrap();
+    let mut own = Mariadb::shared().connect(Some(&phone.site.own_database)).await;
+    own.query_drop("UPDATE recording SET state = 'storing'; DELETE FROM recording_part").await.unwrap();
+    own.disconnect().await.unwrap();
+    let phone = phone.again("").await;
+    assert_eq!(phone.told().await, [("bitcache".to_owned(), format!("bitcache://{name}"))]);
+    assert!(fs::read(repository(&phone).join(&name)).unwrap() == body(1));
+    let now = files_below(&phone.site.files());
+    assert_eq!(now.difference(&before).collect::<Vec<_>>(), [&name], "and what was half is gone");
+
+    // Recordings of a gateway that noted nothing of where they are.
+    let mut own = Mariadb::shared().connect(Some(&phone.site.own_database)).await;
+    own.query_drop("DELETE FROM recording_part").await.unwrap();
+    own.disconnect().await.unwrap();
+    let phone = phone.again("").await;
+    assert_eq!(phone.told().await[0].0, "gateway");
+    let noted: u32 = phone.site.own_value("SELECT COUNT(*) FROM recording_part WHERE kept = 1").await;
+    assert_eq!(noted, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_copy_is_let_go_once_an_editor_has_decided_and_drupals_bytes_are_the_same() {
     let phone = Phone::of(DrupalSite::new().build().await, "intake.settle_seconds = 1").await;
     for number in 1..=6 {

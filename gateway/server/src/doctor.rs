@@ -168,9 +168,6 @@ async fn examine_drupal(config: &Config, checks: &mut Vec<Check>) {
             checks.extend(site.notes.iter().map(|note| check("Drupal's tables", Verdict::Doubtful, &*note.message)));
         }
     }
-    if is_readable {
-        checks.push(recordings_storage(&DrupalStorage::new(reader.clone(), &config.intake)).await);
-    }
     if examine_own(config, checks).await && is_readable {
         examine_files(config, reader, checks).await;
     }
@@ -287,6 +284,7 @@ async fn examine_files(config: &Config, reader: Reader, checks: &mut Vec<Check>)
         Ok(storage) => storage,
         Err(error) => return checks.push(check("Drupal's files", Verdict::Bad, error.to_string())),
     };
+    let for_recordings = DrupalStorage::new(reader.clone(), &config.intake);
     let opened = async {
         let packs = load_packs(&config.packs_dir).map_err(|error| error.to_string())?;
         let pool = config.database.opts().map_err(|error| error.to_string())?;
@@ -295,8 +293,13 @@ async fn examine_files(config: &Config, reader: Reader, checks: &mut Vec<Check>)
             Blobs::open_index(pool, reader, &config.data_dir, packs.sounds).await.map_err(|error| error.to_string())?;
         blobs.check_storage(storage.clone()).await.map_err(|error| error.to_string())
     };
-    checks.push(judge("Drupal's files", opened.await, |()| {
+    let files = judge("Drupal's files", opened.await, |()| {
         let how = if is_opened_in_steps() { ", in steps, since this kernel or its sandbox has no openat2" } else { "" };
         format!("{} can be read{how}", storage.files())
-    }));
+    });
+    let is_readable = files.verdict == Verdict::Good;
+    checks.push(files);
+    if is_readable {
+        checks.push(recordings_storage(&for_recordings).await);
+    }
 }
