@@ -114,6 +114,8 @@ root = "{site.root}"
 url = "mysql://own@localhost/{site.name}_gateway?socket={site.socket}"
 [numbers]
 country_code = "221"
+[intake]
+web_user = "{os.geteuid()}"
 """)
         os.mkdir(os.path.join(self.directory, "data"))
         self.log = open(os.path.join(self.directory, "log"), "wb")

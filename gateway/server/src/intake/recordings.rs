@@ -4,7 +4,6 @@
 //! the next start, or undone where the bytes are gone; then the phone server, which keeps its copy until it is told that all is well, sends
 //! them again. Where Drupal's storage cannot be written the gateway's copies are enough.
 
-use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
 use std::sync::Arc;
@@ -15,13 +14,13 @@ use tokio::sync::{Mutex, Notify};
 use uuid::Uuid;
 
 use super::digests::{Digests, digests_of};
-use super::drupal_storage::{DrupalStorage, Own, StorageTrouble};
+use super::drupal_storage::DrupalStorage;
 use super::examiner::{ExamineError, Examiner};
 use super::parts::{self, Noted};
-use super::rows::{self, Kept, KeptPart, Row, Written};
-use super::{AskError, Sound, StoredIn, Uploads};
-use crate::catalogue::{Finding, Severity, Subject, codes};
-use crate::feed::{FeedError, FindingChanges, Store};
+use super::placing::Told;
+use super::rows::{self, Row, Written};
+use super::{Sound, StoredIn, Uploads};
+use crate::feed::{FeedError, Store};
 
 /// The parts that a recording may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -45,9 +44,6 @@ impl Part {
 /// The content of a recording whose number was dropped: it is known by its uuid alone.
 pub(super) const FORGOTTEN: Sha256Digest = Sha256Digest([0; 32]);
 
-/// Whose findings those about Drupal's storage are; of one recording its uuid stands behind.
-pub(super) const FINDING_OWNER: &str = "!recordings";
-
 /// The gateway's own store of recordings.
 #[derive(Debug)]
 pub struct Recordings {
@@ -56,9 +52,9 @@ pub struct Recordings {
     uploads: Arc<Uploads>,
     examiner: Examiner,
     longest_ms: u64,
-    drupal: DrupalStorage,
-    /// What is told of Drupal's storage: nothing before it was looked at, then why it cannot be written, if it cannot.
-    told: Mutex<Option<Option<String>>>,
+    pub(super) drupal: DrupalStorage,
+    /// What is told of Drupal's storage.
+    pub(super) told: Mutex<Told>,
     /// Rung when a recording has come.
     pub(super) ring: Notify,
 }
@@ -102,25 +98,6 @@ pub enum SubmitError {
     #[error("cannot write {path}: {source}")]
     Disk {
         /// The file or directory.
-        path: Utf8PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-}
-
-/// Why a sound cannot be opened now.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum SoundError {
-    /// The gateway's database.
-    #[error(transparent)]
-    Feed(#[from] FeedError),
-    /// Drupal's storage.
-    #[error(transparent)]
-    Storage(#[from] StorageTrouble),
-    /// The gateway's disk.
-    #[error("cannot read {path}: {source}")]
-    Disk {
-        /// The file.
         path: Utf8PathBuf,
         /// What the system said.
         source: io::Error,
@@ -228,99 +205,7 @@ impl Recordings {
         Ok(())
     }
 
-    /// Opens the bytes of a part: the gateway's copy, or what Drupal has once that was let go; nothing if they are gone.
-    ///
-    /// # Errors
-    /// If they cannot be looked for now.
-    pub(crate) async fn sound(&self, uuid: Uuid, part: Part, is: &KeptPart) -> Result<Option<File>, SoundError> {
-        let path = self.file_of(uuid, part);
-        match File::open(&path) {
-            Ok(file) => Ok(Some(file)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => self.in_drupal(uuid, part, is).await,
-            Err(source) => Err(SoundError::Disk { path, source }),
-        }
-    }
-
-    /// Opens the bytes of a part in Drupal's storage, if they are there and are the same.
-    pub(super) async fn in_drupal(&self, uuid: Uuid, part: Part, is: &KeptPart) -> Result<Option<File>, SoundError> {
-        let noted = parts::of(&self.store, &[uuid]).await?;
-        let Some(noted) = noted.get(&(uuid, part)) else { return Ok(None) };
-        Ok(self.drupal.open((uuid, part), noted.sha1, is.sha256, is.size).await?)
-    }
-
-    /// Where in Drupal's storage the parts of these recordings are, and by what Drupal knows them; the gateway alone has the others.
-    ///
-    /// # Errors
-    /// If a database cannot be read.
-    pub(crate) async fn references(
-        &self,
-        recordings: &[Kept],
-    ) -> Result<HashMap<(Uuid, Part), (StoredIn, String)>, AskError> {
-        let uuids: Vec<Uuid> = recordings.iter().map(|kept| kept.uuid).collect();
-        let noted = parts::of(&self.store, &uuids).await?;
-        let parts = recordings.iter().flat_map(|kept| kept.parts().map(|(part, is)| (kept.uuid, part, is.size)));
-        let parts = parts.filter_map(|(uuid, part, size)| {
-            let noted = noted.get(&(uuid, part)).filter(|noted| noted.store != StoredIn::Gateway)?;
-            Some((uuid, part, noted.store, noted.sha1, size))
-        });
-        Ok(self.drupal.references(parts.collect()).await?)
-    }
-
-    /// Puts the bytes of all parts, which the gateway has, into Drupal's storage, and notes where they are.
-    async fn put_into_drupal(
-        &self,
-        uuid: Uuid,
-        parts: &[(Part, Sha256Digest)],
-        again: bool,
-    ) -> Result<(), SubmitError> {
-        let mut own = Vec::with_capacity(parts.len());
-        for (part, _) in parts {
-            let file = self.file_of(uuid, *part);
-            let sha1 = self.digests(&file).await?.sha1;
-            own.push(Own { part: *part, file, sha1 });
-        }
-        let (stores, trouble) = self.drupal.put(uuid, &own, again).await;
-        for (own, store) in own.iter().zip(stores) {
-            parts::note(&self.store, uuid, own.part, Noted { store, sha1: own.sha1 }).await?;
-        }
-        match trouble {
-            Some(trouble) if trouble.is_of_one() => {
-                let owner = format!("{FINDING_OWNER} {uuid}");
-                let message = format!("A recording stays with the gateway until Drupal fetches it: {trouble}.");
-                Ok(self.store.update_findings(&FindingChanges::from([(owner, vec![finding(message)])])).await?)
-            }
-            trouble => Ok(self.tell(trouble).await?),
-        }
-    }
-
-    /// Whether Drupal's storage can be written, if that was never looked at or could not be done when it was last.
-    pub(super) async fn look_again(&self) -> Result<(), FeedError> {
-        if matches!(*self.told.lock().await, Some(None)) {
-            return Ok(());
-        }
-        let trouble = if self.drupal.is_used() { self.drupal.probe().await.err() } else { None };
-        self.tell(trouble).await
-    }
-
-    /// Has a finding say why Drupal's storage cannot be written, or none.
-    async fn tell(&self, trouble: Option<StorageTrouble>) -> Result<(), FeedError> {
-        if let Some(trouble) = trouble.as_ref().filter(|trouble| trouble.is_passing()) {
-            tracing::warn!(%trouble, "recordings cannot be put into Drupal's storage now; its module fetches them");
-            return Ok(());
-        }
-        let trouble = trouble.filter(|trouble| !trouble.is_wanted()).map(|trouble| trouble.to_string());
-        let mut told = self.told.lock().await;
-        if told.as_ref() == Some(&trouble) {
-            return Ok(());
-        }
-        let told_as = |trouble| format!("Recordings stay with the gateway until Drupal fetches them: {trouble}.");
-        let findings = trouble.iter().map(|trouble| finding(told_as(trouble)));
-        self.store.update_findings(&FindingChanges::from([(FINDING_OWNER.to_owned(), findings.collect())])).await?;
-        *told = Some(trouble);
-        Ok(())
-    }
-
-    async fn digests(&self, path: &Utf8Path) -> Result<Digests, SubmitError> {
+    pub(super) async fn digests(&self, path: &Utf8Path) -> Result<Digests, SubmitError> {
         let owned = path.to_owned();
         let read = tokio::task::spawn_blocking(move || digests_of(&owned)).await.map_err(io::Error::other);
         read.flatten().map_err(|source| SubmitError::Disk { path: path.to_owned(), source })
@@ -365,10 +250,6 @@ impl Recordings {
         }
         Ok(())
     }
-}
-
-fn finding(message: String) -> Finding {
-    Finding::new(codes::RECORDING_STORAGE, Severity::Warning, Subject::Site, message)
 }
 
 fn parts_of(title: Option<Sha256Digest>, body: Sha256Digest) -> Vec<(Part, Sha256Digest)> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use camino::Utf8PathBuf;
 use uuid::Uuid;
 
-use super::recordings::FINDING_OWNER;
+use super::placing::FINDING_OWNER;
 use super::rows::{self, Kept};
 use super::{AskError, Part, Recordings, SoundError, State, parts};
 use crate::drupal::Reader;
