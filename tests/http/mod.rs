@@ -9,6 +9,7 @@ mod following;
 mod operation;
 mod page;
 mod problems;
+mod receipts;
 mod shutdown;
 mod uploads;
 mod xmlrpc;

@@ -16,11 +16,11 @@ pub struct Receipt {
     pub software: String,
     /// The cursor of the last answer that was taken over whole; absent before the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, nullable = false)]
+    #[schema(value_type = Option<String>)]
     pub cursor: Option<Cursor>,
     /// When it was taken over; absent where `cursor` is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime, nullable = false)]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub applied_at: Option<Timestamp>,
     /// How many recordings are not yet sent.
     pub backlog: u32,
