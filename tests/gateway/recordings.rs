@@ -301,7 +301,7 @@ async fn what_was_half_done_when_the_gateway_stopped_is_finished_or_undone() {
     let mut own = crate::harness::Mariadb::shared().connect(Some(&site.own_database)).await;
     mysql_async::prelude::Queryable::query_drop(&mut own, "UPDATE recording SET state = 'storing'").await.unwrap();
     let gateway = Gateway::named(&site, "intake", "");
-    phone = Phone { site, gateway, client };
+    phone = Phone { gateway, site, client };
     phone.until_it_listens().await;
     let list = phone.get("/v1/recordings").await;
     assert_eq!(list["recordings"].as_array().unwrap().len(), 1, "{list}");
