@@ -65,8 +65,9 @@ impl From<Errno> for PutError {
 }
 
 impl Root {
-    /// The directory at `path`, empty for the root itself. What of the last `made` of its parts is missing is made. Blocks.
-    pub(crate) fn shelf(&self, path: &str, made: usize) -> Result<Shelf, PutError> {
+    /// The directory at `path`, empty for the root itself. What of the last `made` of its parts is missing is made, if
+    /// the web server could then use it too. Blocks.
+    pub(crate) fn shelf(&self, path: &str, made: usize, web: &WebUser) -> Result<Shelf, PutError> {
         let open = |path: &str| -> Result<Option<Shelf>, PutError> {
             let Some(directory) = self.open_directory(path)? else { return Ok(None) };
             let stat = fstat(&directory)?;
@@ -79,7 +80,7 @@ impl Root {
         if made == 0 || matches!(name, "" | "." | "..") {
             return Err(PutError::NoDirectory);
         }
-        self.shelf(above, made - 1)?.make_directory(name)?;
+        self.shelf(above, made - 1, web)?.make_directory(name, web)?;
         open(path)?.ok_or(PutError::NoDirectory)
     }
 }
@@ -149,7 +150,7 @@ impl Shelf {
         remove(&self.directory, name)
     }
 
-    fn make_directory(&self, name: &str) -> Result<(), PutError> {
+    fn make_directory(&self, name: &str, web: &WebUser) -> Result<(), PutError> {
         match mkdirat(&self.directory, name, Mode::from_raw_mode(OWN_DIRECTORY)) {
             Err(Errno::EXIST) => return Ok(()),
             made => made?,
@@ -157,6 +158,11 @@ impl Shelf {
         let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let made = openat(&self.directory, name, flags, Mode::empty())?;
         self.hand_over(&made, self.stat.st_mode & DIRECTORY_BITS | OWN_DIRECTORY)?;
+        if !web.could_change(&fstat(&made)?) {
+            // Left there it would keep Drupal from making its own.
+            unlinkat(&self.directory, name, AtFlags::REMOVEDIR)?;
+            return Err(PutError::Useless(web.name().to_owned()));
+        }
         fsync(&made)?;
         Ok(fsync(&self.directory)?)
     }
@@ -265,7 +271,7 @@ mod tests {
         }
 
         fn put(&mut self, path: &str, name: &str) -> Result<Put, PutError> {
-            let shelf = Root::open(&self.root)?.shelf(path, 3)?;
+            let shelf = Root::open(&self.root)?.shelf(path, 3, &web())?;
             shelf.put(&mut self.source, name, ".gathering", &web())
         }
 
@@ -325,7 +331,7 @@ mod tests {
         }
         assert_eq!(disk.names("../outside"), Vec::<String>::new());
         let root = Root::open(&disk.root).unwrap();
-        assert!(matches!(root.shelf("none/deep", 1), Err(PutError::NoDirectory)), "only so many are made");
+        assert!(matches!(root.shelf("none/deep", 1, &web()), Err(PutError::NoDirectory)), "only so many are made");
         assert_eq!(disk.names(""), ["absolute", "link"]);
     }
 
@@ -335,7 +341,7 @@ mod tests {
         for name in [".gathering.0123", ".gathering2.0123", "gathering.mp3"] {
             fs::write(disk.root.join(name), "spo").unwrap();
         }
-        Root::open(&disk.root).unwrap().shelf("", 0).unwrap().clear(".gathering").unwrap();
+        Root::open(&disk.root).unwrap().shelf("", 0, &web()).unwrap().clear(".gathering").unwrap();
         assert_eq!(disk.names(""), [".gathering2.0123", "gathering.mp3"]);
     }
 
@@ -344,9 +350,11 @@ mod tests {
         let mut disk = Disk::new();
         let Ok(other) = WebUser::of("nobody") else { return };
         fs::set_permissions(&disk.root, fs::Permissions::from_mode(0o700)).unwrap();
-        let shelf = Root::open(&disk.root).unwrap().shelf("", 0).unwrap();
+        let shelf = Root::open(&disk.root).unwrap().shelf("", 0, &web()).unwrap();
         let put = shelf.put(&mut disk.source, "sound.mp3", ".gathering", &other);
         assert!(matches!(put, Err(PutError::Useless(_))), "{put:?}");
-        assert_eq!(disk.names(""), Vec::<String>::new());
+        let made = Root::open(&disk.root).unwrap().shelf("new", 1, &other);
+        assert!(matches!(made, Err(PutError::Useless(_))), "{made:?}");
+        assert_eq!(disk.names(""), Vec::<String>::new(), "nor is a directory left in which Drupal could not write");
     }
 }

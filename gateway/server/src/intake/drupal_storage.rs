@@ -15,7 +15,7 @@ use super::Part;
 use super::digests::digests_of_open;
 use super::scripts;
 use super::spot::{NoSpot, Spot, StoredIn};
-use crate::beneath::put::{Put, PutError, Shelf};
+use crate::beneath::put::{Put, PutError};
 use crate::beneath::{Found, Root};
 use crate::config::{Intake, StoreIn};
 use crate::drupal::{Adapter, MessageStorage, ReadError, Reader};
@@ -160,7 +160,7 @@ impl DrupalStorage {
         let web = WebUser::of(&self.web_user)?;
         let temporary = format!("{TEMPORARY}-{uuid}-{}", own.part.as_str());
         let put = || -> Result<Put, PutError> {
-            let shelf = shelf(&spot)?;
+            let shelf = Root::open(&spot.root)?.shelf(spot.below.as_str(), spot.made, &web)?;
             if again {
                 shelf.clear(&temporary)?;
             }
@@ -260,7 +260,8 @@ impl DrupalStorage {
         if self.reader.sql_blob_size(table, sha1).await? != Some(size) {
             return Ok(None);
         }
-        let failed = |source: io::Error| StorageTrouble::Put { directory: "/tmp".into(), source: source.into() };
+        let directory = || Utf8PathBuf::from(std::env::temp_dir().to_string_lossy().into_owned());
+        let failed = |source: io::Error| StorageTrouble::Put { directory: directory(), source: source.into() };
         let mut copy = tempfile::tempfile().map_err(failed)?;
         let mut offset = 0;
         while offset < size {
@@ -275,15 +276,11 @@ impl DrupalStorage {
     }
 }
 
-fn shelf(spot: &Spot) -> Result<Shelf, PutError> {
-    Root::open(&spot.root)?.shelf(spot.below.as_str(), spot.made)
-}
-
 /// Puts a file into the directory, or into the one above it where there is none yet.
 fn probe(spot: &Spot, web: &WebUser) -> Result<Utf8PathBuf, PutError> {
     let root = Root::open(&spot.root)?;
-    let (below, shelf) = match root.shelf(spot.below.as_str(), 0) {
-        Err(PutError::NoDirectory) => (spot.base(), root.shelf(spot.base().as_str(), 0)?),
+    let (below, shelf) = match root.shelf(spot.below.as_str(), 0, web) {
+        Err(PutError::NoDirectory) => (spot.base(), root.shelf(spot.base().as_str(), 0, web)?),
         shelf => (&*spot.below, shelf?),
     };
     let mut source = tempfile::tempfile()?;
