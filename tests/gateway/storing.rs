@@ -194,6 +194,18 @@ async fn the_configuration_may_leave_recordings_to_drupals_module_or_say_that_no
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_site_that_is_not_made_for_recordings_is_told_so_once_one_comes() {
+    let site = DrupalSite::new().build().await;
+    site.sql("DELETE FROM {content_node_field_instance} WHERE type_name = 'phone_message'").await;
+    let phone = Phone::of(site, "").await;
+    assert_eq!(phone.told().await, []);
+    assert_eq!(phone.findings(), Vec::<String>::new());
+    phone.leave(1, &body(1)).await;
+    assert_eq!(phone.told().await[0].0, "gateway");
+    assert!(phone.findings()[0].contains("install the module AudioSpread content"), "{:?}", phone.findings());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_that_is_killed_at_any_moment_has_each_recording_once_and_whole() {
     for kind in ["file_cck", "filefield"] {
         killed_while_it_keeps_recordings(kind).await;

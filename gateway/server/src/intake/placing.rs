@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::drupal_storage::{Own, StorageTrouble};
 use super::parts::{self, Noted};
 use super::rows::{Kept, KeptPart};
+use super::spot::NoSpot;
 use super::{AskError, Part, Recordings, StoredIn, SubmitError};
 use crate::catalogue::{Finding, Severity, Subject, codes};
 use crate::feed::{FeedError, FindingChanges};
@@ -117,10 +118,16 @@ impl Recordings {
 
     /// Whether Drupal's storage can be written, if that was never looked at or could not be done when it was last.
     pub(super) async fn look_again(&self) -> Result<(), FeedError> {
-        if *self.told.lock().await == Told::Good {
+        let is_first = match *self.told.lock().await {
+            Told::Good => return Ok(()),
+            Told::Unknown => true,
+            Told::Trouble(_) => false,
+        };
+        let trouble = if self.drupal.is_used() { self.drupal.probe().await.err() } else { None };
+        // A site that is not made for recordings is as somebody wants it, until one comes.
+        if is_first && matches!(trouble, Some(StorageTrouble::NoSpot(NoSpot::NoField(_)))) {
             return Ok(());
         }
-        let trouble = if self.drupal.is_used() { self.drupal.probe().await.err() } else { None };
         self.tell(trouble).await
     }
 
