@@ -25,6 +25,8 @@ use crate::web_user::{WebUser, WebUserError};
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How the names of files begin that nobody is to look at.
 const TEMPORARY: &str = ".audiospread";
+/// How those begin that only find out whether anything can be put there.
+const PROBE: &str = ".audiospread-probe";
 /// Bytes that are read out of a table at once.
 const PIECE: u64 = 512 * 1024;
 
@@ -184,6 +186,24 @@ impl DrupalStorage {
         }
     }
 
+    /// Removes what a gateway left that was killed while it probed. What cannot be looked at is for the next start.
+    pub(super) async fn clear_probes(&self) {
+        let Ok(drupal) = self.reader.read_message_storage().await else { return };
+        let Ok(web) = WebUser::of(&self.web_user) else { return };
+        let cleared = patiently(move || {
+            for part in [Part::Title, Part::Body] {
+                let Ok(spot) = Spot::of(&drupal, Uuid::nil(), part, &[0; 20]) else { continue };
+                for directory in [spot.base(), &spot.below] {
+                    let shelf = Root::open(&spot.root).map(|root| root.shelf(directory.as_str(), 0, &web));
+                    if let Ok(Ok(shelf)) = shelf {
+                        let _ = shelf.clear(PROBE);
+                    }
+                }
+            }
+        });
+        let _ = cleared.await;
+    }
+
     /// Puts a file where recordings go, removes it, and says where that was and who could do the same; each directory once.
     ///
     /// # Errors
@@ -285,8 +305,9 @@ fn probe(spot: &Spot, web: &WebUser) -> Result<Utf8PathBuf, PutError> {
     };
     let mut source = tempfile::tempfile()?;
     source.write_all(b"Written by audiospread doctor, and removed at once.\n")?;
-    let name = format!("{TEMPORARY}-probe-{:016x}", rand::random::<u64>());
-    shelf.put(&mut source, &name, &name, web)?;
+    // As `clear` finds it.
+    let name = format!("{PROBE}.put-{:016x}", rand::random::<u64>());
+    shelf.put(&mut source, &name, PROBE, web)?;
     shelf.remove(&name)?;
     Ok(if below.as_str().is_empty() { spot.root.clone() } else { spot.root.join(below) })
 }

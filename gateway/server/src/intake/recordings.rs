@@ -179,6 +179,9 @@ impl Recordings {
     /// # Errors
     /// If the database or the disk fails.
     pub async fn recover(&self) -> Result<(), SubmitError> {
+        if self.drupal.is_used() {
+            self.drupal.clear_probes().await;
+        }
         for (uuid, title, body) in rows::storing(&self.store).await? {
             let parts = parts_of(title, body);
             match self.keep(uuid, &parts) {
