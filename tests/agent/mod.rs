@@ -7,6 +7,8 @@ mod leftovers;
 mod links;
 mod odbc;
 mod pulling;
+mod pushing;
+mod pushing_by_itself;
 mod renditions;
 pub(crate) mod running;
 mod sounds;

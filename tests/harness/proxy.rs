@@ -93,7 +93,7 @@ impl Proxy {
         format!("http://{}", self.address)
     }
 
-    /// From now on, so many answers to requests for a path with `path` in it have a fault.
+    /// From now on, so many answers to requests with `path` in their method and path, such as `PATCH /v1/uploads`, have a fault.
     pub(crate) fn fail(&self, path: &str, times: usize, fault: Fault) {
         self.state.lock().unwrap().rules.push(Rule { path: path.to_owned(), fault, times });
     }
@@ -121,7 +121,8 @@ fn carry(client: &TcpStream, gateway: SocketAddr, state: &Mutex<State>) -> io::R
         let method = request[0].split(' ').next().unwrap_or_default().to_owned();
         let range = header(&request, "range");
         state.seen.push(Seen { path: path.clone(), method, sent, range, answered: None, number });
-        let rule = state.rules.iter_mut().find(|rule| rule.times > 0 && path.contains(&rule.path));
+        let asked = format!("{} {path}", request[0].split(' ').next().unwrap_or_default());
+        let rule = state.rules.iter_mut().find(|rule| rule.times > 0 && asked.contains(&rule.path));
         let fault = rule.map(|rule| {
             rule.times -= 1;
             rule.fault.clone()
@@ -141,7 +142,10 @@ fn carry(client: &TcpStream, gateway: SocketAddr, state: &Mutex<State>) -> io::R
         }
         Some(Fault::Answer(status, retry_after)) => {
             let retry = if retry_after.is_empty() { String::new() } else { format!("Retry-After: {retry_after}\r\n") };
-            return write!(out, "HTTP/1.1 {status} As a test wants\r\n{retry}Content-Length: 0\r\nConnection: close\r\n\r\n");
+            return write!(
+                out,
+                "HTTP/1.1 {status} As a test wants\r\n{retry}Content-Length: 0\r\nConnection: close\r\n\r\n"
+            );
         }
         _ => {}
     }

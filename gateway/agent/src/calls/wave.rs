@@ -32,6 +32,8 @@ impl Wave {
     ///
     /// The inner error says why there is no sound that anybody could hear, today or tomorrow.
     pub(crate) fn of(path: &Utf8Path) -> io::Result<Result<Self, &'static str>> {
+        // One that is not there is another matter than one without sound.
+        fs::metadata(path)?;
         if repair(path)? == Found::Nothing {
             return Ok(Err("there is no sound in it"));
         }

@@ -40,7 +40,7 @@ pub(super) async fn post(
         Err(fault(UNAUTHORIZED, "Send the token of [hook] token_file as the password of Basic, or as Bearer."))
     };
     let document =
-        outcome.map(|value| MethodResponse { value }.to_xml()).unwrap_or_else(|fault| FaultResponse { fault }.to_xml());
+        outcome.map_or_else(|fault| FaultResponse { fault }.to_xml(), |value| MethodResponse { value }.to_xml());
     match document {
         Ok(document) => HttpResponse::Ok()
             .insert_header((CONTENT_TYPE, "text/xml; charset=utf-8"))

@@ -97,17 +97,14 @@ impl Session<'_> {
             None => None,
         };
         let standing = standing.filter(|it| it.length == Some(course.bytes) && it.offset <= course.bytes);
-        let name = match (&course.name, standing) {
-            (Some(name), Some(standing)) => {
-                course.offset = standing.offset;
-                name.clone()
-            }
-            _ => {
-                let name = self.link.begin_upload(course.bytes).await.map_err(meaning)?;
-                self.calls.note_upload(course.uuid, course.part, Some(&name))?;
-                course.offset = 0;
-                name
-            }
+        let name = if let (Some(name), Some(standing)) = (&course.name, standing) {
+            course.offset = standing.offset;
+            name.clone()
+        } else {
+            let name = self.link.begin_upload(course.bytes).await.map_err(meaning)?;
+            self.calls.note_upload(course.uuid, course.part, Some(&name))?;
+            course.offset = 0;
+            name
         };
         course.name = Some(name.clone());
         while course.offset < course.bytes {

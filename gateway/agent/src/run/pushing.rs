@@ -81,7 +81,7 @@ impl Pushing {
                 Err(error) => {
                     tell(Event::Warning { message: error.to_string() });
                     // The clock does what is left to do.
-                    std::future::pending().await
+                    std::future::pending::<()>().await;
                 }
             }
         }
