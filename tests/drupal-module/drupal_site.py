@@ -11,6 +11,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+import uuid
 import xmlrpc.client
 
 from browser import Browser
@@ -19,6 +20,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 PROJECT = os.path.dirname(os.path.dirname(HERE))
 FIXTURE = os.path.join(PROJECT, "tests", "fixtures", "drupal6-site")
 TOKEN = "a-token-for-the-tests-of-the-module"
+TOWN = "a-token-of-a-phone-server-for-the-tests"
 
 # Gives each request an index.php that believes to be where Apache would have put it.
 ROUTER = """<?php
@@ -54,6 +56,10 @@ def free_port():
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return one.getsockname()[1]
+
+
+def moment(seconds):
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 class Gateway:
@@ -100,8 +106,12 @@ class RealGateway:
             f"CREATE DATABASE {site.name}_gateway CHARACTER SET utf8mb4; CREATE USER reader@localhost; CREATE USER own@localhost; "
             f"GRANT SELECT ON {site.name}.* TO reader@localhost; GRANT ALL ON {site.name}_gateway.* TO own@localhost"
         )
-        digest = hashlib.sha256(TOKEN.encode()).hexdigest()
-        self.put("tokens.toml", f'[[token]]\nname = "drupal"\nsha256 = "{digest}"\nscopes = ["feed", "blobs", "recordings", "calls", "admin"]\n')
+        scopes = {"drupal": ["feed", "blobs", "recordings", "calls", "admin"], "town": ["feed", "subscribers", "blobs", "recordings", "calls"]}
+        tokens = [
+            f'[[token]]\nname = "{name}"\nsha256 = "{hashlib.sha256(token.encode()).hexdigest()}"\nscopes = {json.dumps(scopes[name])}\n'
+            for name, token in (("drupal", TOKEN), ("town", TOWN))
+        ]
+        self.put("tokens.toml", "".join(tokens))
         self.put("gateway.toml", f"""
 listen = "127.0.0.1:{self.port}"
 tokens_file = "tokens.toml"
@@ -130,6 +140,28 @@ country_code = "221"
         request = urllib.request.Request(self.address + path, headers={"Authorization": f"Bearer {TOKEN}"})
         with urllib.request.urlopen(request, timeout=timeout) as answer:
             return answer.read().decode()
+
+    def send(self, method, path, content, kind="application/json", **headers):
+        """Sends something as the phone server `town` does; gives where the answer says that it is."""
+        names = {name.replace("_", "-"): value for name, value in headers.items()}
+        request = urllib.request.Request(self.address + path, content, {"Authorization": f"Bearer {TOWN}", "Content-Type": kind, **names}, method=method)
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return answer.headers.get("Location")
+
+    def leave(self, body, title, **facts):
+        """A recording as a phone server hands it in."""
+        one = {"uuid": str(uuid.uuid4()), "body_sha256": hashlib.sha256(body).hexdigest()}
+        for sound in (body, title):
+            self.send("POST", "/v1/uploads", sound, "application/offset+octet-stream", Tus_Resumable="1.0.0", Upload_Length=str(len(sound)))
+        known = {"recorded_at": moment(time.time() - 60), "language": "fr", "category": "2", "caller": "+221775550107", **facts}
+        known.update(body=one["body_sha256"], title=hashlib.sha256(title).hexdigest())
+        self.send("PUT", f"/v1/recordings/{one['uuid']}", json.dumps(known).encode())
+        return one
+
+    def report(self, cursor, **members):
+        """What `town` says of itself, having the feed up to a cursor."""
+        receipt = {"software": "0.4.0", "cursor": cursor, "applied_at": moment(time.time()), "backlog": 0, "calls_backlog": 0, "waiting_count": 0}
+        self.send("PUT", "/v1/receipt", json.dumps({**receipt, **members}).encode())
 
     def is_ready(self):
         assert self.process.poll() is None, open(self.log.name, encoding="utf-8").read()
@@ -260,7 +292,12 @@ class Site:
 
     def cron(self):
         page = self.browser().get("cron.php")
-        assert page.status == 200, page.text
+        assert page.status == 200, page.text + self.said()
+
+    def said(self):
+        """What PHP said last."""
+        with open(self.log.name, encoding="utf-8", errors="replace") as log:
+            return "".join(log.readlines()[-20:])
 
 
 def install_from_scratch(site):

@@ -6,6 +6,7 @@ Started by `run`, which gives the place of Drupal's sources in DRUPAL_ROOT and a
 
 import concurrent.futures
 import hashlib
+import json
 import os
 import random
 import re
@@ -20,7 +21,7 @@ import unittest
 import uuid
 import xmlrpc.client
 
-from drupal_site import FIXTURE, Gateway, RealGateway, Site, install_from_scratch, wait_for
+from drupal_site import FIXTURE, Gateway, RealGateway, Site, install_from_scratch, moment, wait_for
 
 BLOBS = os.path.join(FIXTURE, "files", "bitcache", "file")
 
@@ -139,6 +140,15 @@ class WithSite(unittest.TestCase):
         self.assertEqual(self.row(recording)["state"], "made")
         self.assertEqual(self.body_of(nid), recording["body_sha256"])
         return nid
+
+    def balance(self, nid):
+        found = self.site.sql(
+            f"SELECT f.field_balance_seconds_value FROM node n JOIN content_type_phone_subscriber f ON f.vid = n.vid WHERE n.nid = {nid}"
+        )
+        return int(found[0][0])
+
+    def set_balance(self, nid, seconds):
+        self.site.run(f"$n = node_load({nid}); $n->field_balance_seconds[0]['value'] = {seconds}; node_save($n);")
 
     def form_of(self, recording):
         return "audiospread-message-form-" + recording["uuid"]
@@ -716,15 +726,6 @@ class Business(WithSite):
         names = ("number", "subscriber", "calls", "seconds", "billable_seconds")
         self.gateway.write("totals.json", {self.MONTH: [dict(zip(names, row)) for row in rows]})
 
-    def balance(self, nid):
-        found = self.site.sql(
-            f"SELECT f.field_balance_seconds_value FROM node n JOIN content_type_phone_subscriber f ON f.vid = n.vid WHERE n.nid = {nid}"
-        )
-        return int(found[0][0])
-
-    def set_balance(self, nid, seconds):
-        self.site.run(f"$n = node_load({nid}); $n->field_balance_seconds[0]['value'] = {seconds}; node_save($n);")
-
     def test_each_call_is_taken_off_the_balance_once_however_often_cron_runs(self):
         self.set_balance(294, 3600)
         self.totals(("+221775550100", 294, 2, 200, 180), ("+221775559999", 0, 1, 50, 50))
@@ -870,7 +871,12 @@ class FilefieldOnly(WithSite):
 
 @unittest.skipUnless(os.environ.get("AUDIOSPREAD"), "needs the gateway's program: run --gateway PROGRAM")
 class BesideTheGateway(WithSite):
-    """The base module and the gateway itself, on one site."""
+    """The modules and the gateway itself, on one site."""
+
+    @classmethod
+    def prepare(cls):
+        super().prepare()
+        cls.site.install("audiospread_content", "audiospread_business")
 
     @classmethod
     def setUpClass(cls):
@@ -899,12 +905,15 @@ class BesideTheGateway(WithSite):
             time.sleep(3)
         return before
 
+    def state(self, recording):
+        """How a recording stands, by what the gateway reads of Drupal."""
+        return json.loads(self.real.ask(f"/v1/recordings/{recording['uuid']}"))["state"]
+
     def test_an_approved_message_reaches_the_feed(self):
-        one = self.recordings.add()
-        self.site.connect(self.gateway.address)
-        self.site.wake()
+        one = self.real.leave(an_mp3(), an_mp3())
+        self.site.cron()
         nid = self.assert_one_whole_message(one)
-        self.site.connect(self.real.address)
+        self.assertEqual(self.state(one), "pending")
         cursor = self.settled()
         editor = self.site.browser("ed1", "ed1")
         page = editor.get("admin/content/phone-messages")
@@ -916,11 +925,83 @@ class BesideTheGateway(WithSite):
         self.assertEqual(line["value"]["title"], "Rain at last")
         self.assertEqual(line["value"]["categories"], ["8"])
         self.assertEqual(line["value"]["audio"]["body"]["sha256"], one["body_sha256"])
+        self.assertEqual(self.state(one), "approved")
         # Withdrawn, it goes.
         cursor = self.real.cursor()
         editor.submit(editor.get("admin/content/phone-messages/approved"), "Withdraw", {"reason": "A mistake"}, self.form_of(one))
         line = self.until(cursor, lambda line: line.get("kind") == "program" and line["id"] == nid)
         self.assertEqual((line["op"], line["reason"]), ("delete", "unpublished"))
+        self.assertEqual(self.state(one), "rejected")
+
+    def test_recordings_are_messages_once_however_often_and_from_wherever_they_are_asked_for(self):
+        left = [self.real.leave(an_mp3(), an_mp3()) for _ in range(3)]
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            for call in [pool.submit(self.site.wake), pool.submit(self.site.cron), pool.submit(self.site.wake), pool.submit(self.site.cron)]:
+                call.result()
+        for one in left:
+            self.assert_one_whole_message(one)
+            self.assertEqual(self.state(one), "pending")
+        self.assertEqual(self.site.wake(), 0)
+        editor = self.site.browser("ed1", "ed1")
+        page = editor.get("admin/content/phone-messages")
+        editor.submit(page, "Reject", {"reason": "Nothing to hear"}, self.form_of(left[0]))
+        self.assertEqual(self.state(left[0]), "rejected")
+        nid, _ = self.message(left[1])
+        self.site.run(f"global $user; $user = user_load(1); node_delete({nid});")
+        self.assertEqual(self.state(left[1]), "deleted")
+        self.assertEqual(self.site.wake(), 0)
+
+    def test_a_program_says_where_it_is_on_the_phone_as_the_phone_server_reports(self):
+        cursor = self.settled()
+        editor = self.site.browser("ed1", "ed1")
+        self.real.report(cursor)
+        page = editor.get("admin/reports/audiospread")
+        self.assertRegex(page.text, r"<td>town</td><td>has everything</td>")
+        self.assertIn("On the phone in town since", editor.get("node/171/phone").text)
+        self.assertIn("Not on the phone in town. Nothing of it is published for the phone.", editor.get("node/350/phone").text)
+        waits = {"kind": "program", "id": "171", "state": "absent", "why": "Its <sound> is on its way."}
+        self.real.report(cursor, waiting_count=1, waiting=[waits], message="The disk is full.")
+        self.assertIn("Not on the phone in town. Its &lt;sound&gt; is on its way.", editor.get("node/171/phone").text)
+        self.assertIn("<td>The disk is full.</td>", editor.get("admin/reports/audiospread").text)
+        self.real.report(cursor)
+        self.admin.submit(self.admin.get("node/171/edit"), "Save", {"title": "On its way to town"})
+        self.until(cursor, lambda line: line.get("id") == "171")
+        self.assertIn("A newer state is on its way to town.", editor.get("node/171/phone").text)
+        self.assertRegex(editor.get("admin/reports/audiospread").text, r"<td>town</td><td>(one change|\d changes) behind, for ")
+        self.real.report(self.real.cursor())
+        self.assertIn("On the phone in town since", editor.get("node/171/phone").text)
+
+    def test_calls_are_taken_off_the_balance_once(self):
+        number = "+221775550111"
+        nid = self.site.sql("SELECT f.nid FROM content_field_phone_number f JOIN node n ON n.vid = f.vid "
+                            f"WHERE f.field_phone_number_value = '{number}'")[0][0]  # fmt: skip
+        self.set_balance(nid, 1000)
+        # Of this month, whenever the test runs.
+        began = time.time() - 1
+        call = {"call_id": "call", "caller": number, "direction": "in", "plan": "premium", "started_at": moment(began), "answered_at": moment(began),
+                "ended_at": moment(began + 100), "billable_seconds": 100, "disposition": "answered"}  # fmt: skip
+        source = str(uuid.uuid4())
+        for ids in ([1], [1, 2]):
+            self.real.send("POST", "/v1/calls", json.dumps({"source": source, "calls": [{**call, "id": one} for one in ids]}).encode())
+            self.site.cron()
+            self.site.cron()
+            self.assertEqual(self.balance(nid), 1000 - 100 * len(ids))
+        page = self.site.browser("pub1", "pub1").get("admin/content/phone-subscribers")
+        self.assertIn("<td>2</td><td>3:20</td>", page.text)
+
+    def test_the_prompts_page_says_and_plays_what_callers_hear(self):
+        self.settled()
+        publisher = self.site.browser("pub1", "pub1")
+        page = publisher.get("admin/content/phone-prompts")
+        self.assertEqual(page.said(), "")
+        self.assertIn("Merci de votre appel. Au revoir.", page.text)
+        self.assertIn("<td>the language pack</td>", page.text)
+        own = re.search(r'<td>your recording</td>.*?href="/node/(\d+)/edit">record again', page.text)
+        self.assertEqual(self.site.sql(f"SELECT type FROM node WHERE nid = {own.group(1)}"), [["prompt"]])
+        heard = set(re.findall(r"/audiospread/prompt/([0-9a-f]{64})", page.text))
+        self.assertGreater(len(heard), 50)
+        for digest in sorted(heard)[:3]:
+            self.assertEqual(hashlib.sha256(publisher.get(f"audiospread/prompt/{digest}").body).hexdigest(), digest)
 
     def test_a_saved_program_is_in_the_feed_long_before_the_gateway_looks_by_itself(self):
         cursor = self.settled()

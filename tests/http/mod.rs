@@ -9,6 +9,7 @@ mod following;
 mod operation;
 mod page;
 mod problems;
+mod receipts;
 mod shutdown;
 mod uploads;
 mod xmlrpc;
@@ -84,7 +85,8 @@ impl Gateway {
         let feed = Arc::new(Feed::start(store.clone(), &path, &config::Feed::default()).await.unwrap());
         let packs = load_packs(&packs_directory()).unwrap();
         let reader = reader(&path);
-        let blobs = Arc::new(Blobs::open_index(pool(&database), reader.clone(), &path, packs.sounds).await.unwrap());
+        let blobs = Blobs::open_index(pool(&database), reader.clone(), &path, packs.sounds).await.unwrap();
+        let sounds = (Arc::new(blobs), Arc::new(packs.packs));
         let (handle, requests) = Handle::new();
         let tokens = Tokens::load(path.join("tokens.toml")).unwrap();
 
@@ -95,7 +97,7 @@ impl Gateway {
         let recordings =
             Recordings::open(store.clone(), &path.join("recordings"), uploads.clone(), examiner, 60).unwrap();
         let intake = (uploads, Arc::new(recordings));
-        let state = http::State::new(tokens, feed.clone(), blobs, intake, reader.clone(), handle);
+        let state = http::State::new(tokens, feed.clone(), sounds, intake, reader.clone(), handle);
         let server = http::serve(state, listener).unwrap();
         let (stop, stopped) = oneshot::channel();
         let ended = tokio::spawn(server.run_until(async {

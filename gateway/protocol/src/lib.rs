@@ -10,6 +10,7 @@ mod entity;
 mod line;
 pub mod numbers;
 mod problem;
+mod receipt;
 mod recording;
 mod tree;
 mod value;
@@ -21,6 +22,7 @@ pub use entity::{DeleteReason, EntityKey, KeyError, Kind};
 pub use line::{Change, End, Line, LineError, Operation};
 pub use numbers::NumberForms;
 pub use problem::{Problem, ProblemCode};
+pub use receipt::{Receipt, ReceiptError, UndecodableSound, WaitingEntity, WaitingState};
 pub use recording::RecordingFacts;
 pub use tree::{BUCKETS, Tree, bucket_hash, bucket_of, catalogue_digest, leaf_hash};
 pub use value::{

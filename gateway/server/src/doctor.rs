@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::drupal::Reader;
 use crate::feed::Store;
 use crate::http::tokens::Tokens;
-use crate::{database, gateway, intake};
+use crate::{database, gateway, intake, phone_servers};
 
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -27,6 +27,9 @@ pub struct Check {
 
 /// The check without which there are no others.
 pub const CONFIGURATION: &str = "configuration";
+
+/// A phone server that is silent for longer than this many seconds is told.
+const DAY: i64 = 86_400;
 
 /// How something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -187,8 +190,38 @@ async fn examine_own(config: &Config, checks: &mut Vec<Check>) -> bool {
     }
     if let Ok(store) = &store {
         checks.push(recordings(store).await);
+        examine_phone_servers(store, checks).await;
     }
     true
+}
+
+/// Whether the phone servers report, and what of.
+async fn examine_phone_servers(store: &Store, checks: &mut Vec<Check>) {
+    let what = "phone servers";
+    let servers = match phone_servers::all(store).await {
+        Ok(servers) => servers,
+        Err(error) => return checks.push(check(what, Verdict::Bad, error.to_string())),
+    };
+    let before = checks.len();
+    for server in &servers {
+        let name = &server.name;
+        if server.silent_seconds > DAY {
+            let message = format!(
+                "{name} has not reported for {} hours: see that it is switched on and that its link works, and there `audiospread status`",
+                server.silent_seconds / 3600
+            );
+            checks.push(check(what, Verdict::Doubtful, message));
+        } else if !server.message.is_empty() {
+            checks.push(check(what, Verdict::Doubtful, format!("{name} reports: {}", server.message)));
+        }
+    }
+    if checks.len() == before {
+        let message = match servers.len() {
+            0 => "none has reported yet".to_owned(),
+            count => format!("{count} reported within the last day, none with an error"),
+        };
+        checks.push(check(what, Verdict::Good, message));
+    }
 }
 
 /// Whether what callers left gets into Drupal.

@@ -18,7 +18,7 @@ use crate::feed::{Feed, FeedError, Store};
 use crate::http::tokens::{Tokens, TokensError};
 use crate::intake::{Examiner, Recordings, SubmitError, Uploads};
 use crate::refresh::{self, Handle, Refresher};
-use crate::{calls, database, http};
+use crate::{calls, database, http, phone_servers};
 
 /// Connections to the gateway's own database: some for readers of the feed, one for the refresh, one for the indexer.
 const OWN_CONNECTIONS: usize = 12;
@@ -120,6 +120,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), G
         _ => blobs,
     });
 
+    let prompts = Arc::new(packs.packs.clone());
     let (handle, requests) = Handle::new();
     let refresher = Refresher::new(
         reader.clone(),
@@ -164,11 +165,12 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), G
         let (recordings, days) = (recordings.clone(), config.privacy.keep_numbers_days);
         async move { recordings.forget_numbers(days).await }
     });
+    background.spawn(phone_servers::thin_history(feed.store().clone()));
     background.spawn(calls::forget_numbers(feed.store().clone(), config.privacy.keep_numbers_days));
 
     let address = listener.local_addr().unwrap_or(config.listen);
-    let server = http::serve(http::State::new(tokens, feed, blobs, (uploads, recordings), reader, handle), listener)
-        .map_err(GatewayError::Serve)?;
+    let state = http::State::new(tokens, feed, (blobs, prompts), (uploads, recordings), reader, handle);
+    let server = http::serve(state, listener).map_err(GatewayError::Serve)?;
     tracing::info!(%address, "the gateway answers");
     let ended = server.run_until(stop).await.map_err(GatewayError::Serve);
     background.shutdown().await;

@@ -14,5 +14,6 @@ pub mod gateway;
 pub mod http;
 pub mod intake;
 pub mod migrations;
+pub mod phone_servers;
 pub mod refresh;
 mod xmlrpc;

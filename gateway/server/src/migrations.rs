@@ -25,6 +25,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { number: 3, name: "calls", sql: include_str!("../migrations/0003_calls.sql") },
     Migration { number: 4, name: "recordings", sql: include_str!("../migrations/0004_recordings.sql") },
     Migration { number: 5, name: "renditions", sql: include_str!("../migrations/0005_renditions.sql") },
+    Migration { number: 6, name: "phone servers", sql: include_str!("../migrations/0006_phone_servers.sql") },
 ];
 
 /// How long to wait, in seconds, while another gateway migrates.

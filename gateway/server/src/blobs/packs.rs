@@ -2,7 +2,7 @@
 //!
 //! Read once, at start. Which sound a caller hears is the catalogue's business.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 
 use audiospread_protocol::{AudioRef, Sha256Digest};
@@ -83,11 +83,13 @@ struct PromptList {
     prompt: Vec<PromptEntry>,
 }
 
-/// The words of a prompt stand beside its name; they are for whoever records it.
 #[derive(Deserialize)]
 struct PromptEntry {
     context: String,
     key: String,
+    /// What the packs say, by language; for whoever records it.
+    #[serde(default)]
+    text: BTreeMap<String, String>,
 }
 
 /// Loads the packs in `directory`. Blocks.
@@ -95,7 +97,8 @@ struct PromptEntry {
 /// # Errors
 /// [`PackError`]; a sound that is missing is none, and one that is no audio is a finding.
 pub fn load_packs(directory: &Utf8Path) -> Result<LoadedPacks, PackError> {
-    let names = prompt_names(&directory.join("prompts.toml"))?;
+    let prompts = prompts(&directory.join("prompts.toml"))?;
+    let names: Vec<_> = prompts.iter().map(|(name, _)| name.clone()).collect();
     let unreadable = |source| PackError::Read { path: directory.to_owned(), source };
     let root = Root::open(directory).map_err(unreadable)?;
     let mut loaded = LoadedPacks {
@@ -103,6 +106,9 @@ pub fn load_packs(directory: &Utf8Path) -> Result<LoadedPacks, PackError> {
         sounds: PackSounds { directory: directory.to_owned(), sounds: HashMap::new() },
         findings: Vec::new(),
     };
+    for (name, words) in prompts {
+        loaded.packs.put_into_words(name, words);
+    }
     for language in languages(directory).map_err(unreadable)? {
         for name in &names {
             loaded.add(&root, &language, name);
@@ -146,15 +152,18 @@ impl LoadedPacks {
     }
 }
 
-fn prompt_names(path: &Utf8Path) -> Result<Vec<PromptName>, PackError> {
+/// The canonical list, in its order, with the words of each prompt.
+fn prompts(path: &Utf8Path) -> Result<Vec<(PromptName, BTreeMap<String, String>)>, PackError> {
     let text = std::fs::read_to_string(path).map_err(|source| PackError::Read { path: path.to_owned(), source })?;
     let list: PromptList =
         toml::from_str(&text).map_err(|source| PackError::Form { path: path.to_owned(), source: Box::new(source) })?;
-    let names: Vec<_> = list.prompt.into_iter().map(|entry| PromptName::new(entry.context, entry.key)).collect();
+    let entries = list.prompt.into_iter().map(|entry| (PromptName::new(entry.context, entry.key), entry.text));
+    let prompts: Vec<_> = entries.collect();
     let mut seen = HashSet::new();
-    match names.iter().find(|name| !is_word(&name.context) || !is_word(&name.key) || !seen.insert(*name)) {
+    let is_bad = |name: &PromptName| !is_word(&name.context) || !is_word(&name.key);
+    match prompts.iter().map(|(name, _)| name).find(|name| is_bad(name) || !seen.insert(*name)) {
         Some(name) => Err(PackError::Name { path: path.to_owned(), name: name.clone() }),
-        None => Ok(names),
+        None => Ok(prompts),
     }
 }
 

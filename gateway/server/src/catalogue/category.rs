@@ -35,24 +35,7 @@ impl Catalogue<'_> {
         if self.indices.saving.sounds {
             return drafting.keep(Wait::Save);
         }
-        let mut chosen: BTreeMap<&str, (Nid, &SoundNode)> = BTreeMap::new();
-        for &nid in self.indices.sounds.get(&tid).map_or(&[][..], Vec::as_slice) {
-            let Some(sound) = self.site.sounds.get(&nid) else { continue };
-            drafting.node(nid, &sound.node);
-            if !sound.node.published {
-                continue;
-            }
-            let language = self.language_of(&sound.node);
-            if let Some((first, _)) = chosen.get(language) {
-                let message = format!(
-                    "Node {first} has the sounds of the category “{}” in the language {language} already: unpublish one of the two.",
-                    term.name
-                );
-                drafting.finding(codes::DUPLICATE_SOUND, Severity::Warning, Subject::Node(nid), message);
-            } else {
-                chosen.insert(language, (nid, sound));
-            }
-        }
+        let chosen = self.chosen_sounds(&mut drafting, tid, &term.name);
         let mut audio = BTreeMap::new();
         for (language, (nid, sound)) in chosen {
             let sounds = self.category_sounds(&mut drafting, nid, sound);
@@ -78,6 +61,34 @@ impl Catalogue<'_> {
             position: place.position,
             audio,
         })
+    }
+
+    /// Of the nodes with sounds of a category the one that counts in each language.
+    pub(super) fn chosen_sounds(
+        &self,
+        drafting: &mut Drafting,
+        tid: Tid,
+        category: &str,
+    ) -> BTreeMap<&str, (Nid, &SoundNode)> {
+        let mut chosen: BTreeMap<&str, (Nid, &SoundNode)> = BTreeMap::new();
+        for &nid in self.indices.sounds.get(&tid).map_or(&[][..], Vec::as_slice) {
+            let Some(sound) = self.site.sounds.get(&nid) else { continue };
+            drafting.node(nid, &sound.node);
+            if !sound.node.published {
+                continue;
+            }
+            let language = self.language_of(&sound.node);
+            if let Some((first, _)) = chosen.get(language) {
+                let message = format!(
+                    "Node {first} has the sounds of the category “{}” in the language {language} already: unpublish one of the two.",
+                    category
+                );
+                drafting.finding(codes::DUPLICATE_SOUND, Severity::Warning, Subject::Node(nid), message);
+            } else {
+                chosen.insert(language, (nid, sound));
+            }
+        }
+        chosen
     }
 
     fn category_sounds(&self, drafting: &mut Drafting, nid: Nid, sound: &SoundNode) -> CategorySounds {

@@ -24,6 +24,7 @@ mod rules;
 mod sample;
 mod settings;
 pub mod site;
+mod source;
 mod subscriber;
 mod survey;
 
@@ -37,6 +38,7 @@ pub use finding::{Finding, Severity, Subject};
 pub use indices::{Edition, IndexedSite};
 pub use packs::{Packs, PromptName};
 pub use rules::Rules;
+pub use source::Sources;
 pub use survey::ProgramCounts;
 
 use indices::Indices;

@@ -1,6 +1,6 @@
 //! The canonical list of prompts and the sounds of the language packs, as the rules see them; the blobs room reads them from disk.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 
 use audiospread_protocol::AudioRef;
@@ -32,6 +32,7 @@ impl fmt::Display for PromptName {
 pub struct Packs {
     names: Vec<PromptName>,
     known: HashSet<PromptName>,
+    words: HashMap<PromptName, BTreeMap<String, String>>,
     sounds: HashMap<String, HashMap<PromptName, AudioRef>>,
 }
 
@@ -40,12 +41,22 @@ impl Packs {
     pub fn new(mut names: Vec<PromptName>) -> Self {
         let mut known = HashSet::with_capacity(names.len());
         names.retain(|name| known.insert(name.clone()));
-        Self { names, known, sounds: HashMap::new() }
+        Self { names, known, words: HashMap::new(), sounds: HashMap::new() }
     }
 
     /// Adds the sound of a prompt in the pack of `language`.
     pub fn insert(&mut self, language: &str, name: PromptName, sound: AudioRef) {
         self.sounds.entry(language.to_owned()).or_default().insert(name, sound);
+    }
+
+    /// Says what the packs say as this prompt, by language.
+    pub fn put_into_words(&mut self, name: PromptName, words: BTreeMap<String, String>) {
+        self.words.insert(name, words);
+    }
+
+    /// What the pack of `language` says as this prompt, if it has words for it.
+    pub fn words(&self, language: &str, name: &PromptName) -> Option<&str> {
+        self.words.get(name)?.get(language).map(String::as_str)
     }
 
     /// The canonical list, in its order.

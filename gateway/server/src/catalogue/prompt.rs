@@ -96,7 +96,7 @@ impl Catalogue<'_> {
         }
         let default = self.indices.settings.default_language();
         let heard = own
-            .map(|audio| (PromptSource::Site, audio))
+            .map(|(_, audio)| (PromptSource::Site, audio))
             .or_else(|| Some((PromptSource::Pack, self.packs.sound(language, name)?.clone())))
             .or_else(|| Some((PromptSource::Default, self.packs.sound(default, name)?.clone())));
         let Some((source, audio)) = heard else {
@@ -122,7 +122,12 @@ impl Catalogue<'_> {
     }
 
     /// The site's own sound: of the published nodes that can be heard, the one with the lowest `nid`.
-    fn own_recording(&self, drafting: &mut Drafting, name: &PromptName, language: &str) -> Option<AudioRef> {
+    pub(super) fn own_recording(
+        &self,
+        drafting: &mut Drafting,
+        name: &PromptName,
+        language: &str,
+    ) -> Option<(Nid, AudioRef)> {
         let mut heard: Option<(Nid, AudioRef)> = None;
         for nid in self.nodes_of(name, language) {
             let Some(prompt) = self.site.prompts.get(&nid) else { continue };
@@ -153,7 +158,7 @@ impl Catalogue<'_> {
                 break;
             }
         }
-        heard.map(|(_, audio)| audio)
+        heard
     }
 
     pub(super) fn is_canonical(&self, name: &PromptName) -> bool {

@@ -130,7 +130,7 @@ async fn write_blob_uses(conn: &mut Conn, rows: &[Row]) -> Result<(), mysql_asyn
 }
 
 /// `one` as often as there are rows or values, joined by commas.
-pub(super) fn placeholders(one: &str, count: usize) -> String {
+pub(crate) fn placeholders(one: &str, count: usize) -> String {
     vec![one; count].join(",")
 }
 

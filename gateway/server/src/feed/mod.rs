@@ -20,6 +20,7 @@ mod snapshot;
 mod spool;
 mod store;
 
+pub(crate) use batch::placeholders;
 pub use commit::Commit;
 pub use delta::Delta;
 pub use entity::Entity;

@@ -9,10 +9,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::authorization::{Admin, Authorized, Feed};
-use super::metrics::Page;
+use super::metrics::{Page, label_value};
 use super::problems::{PROBLEM_JSON, Refusal};
 use super::tokens::Scope;
 use super::{State, openapi};
+use crate::phone_servers::{self, PhoneServer};
 use crate::refresh;
 
 /// How the feed and the refreshing stand.
@@ -192,6 +193,8 @@ fn check(name: &str, ok: bool, well: &str, wrong: &str) -> Check {
         openapi::NotAllowed, openapi::Faulty
     ))]
 pub(super) async fn metrics(_: Authorized<Admin>, state: web::Data<State>) -> HttpResponse {
+    let feed = state.feed.clone();
+    let servers = state.apart(async move { phone_servers::all(feed.store()).await }).await;
     let (head, index, refresh) = (state.feed.head(), state.blobs.index().progress(), state.refresh.status());
     let answers = |class| number(state.metrics.answers(class));
     let mut page = Page::default();
@@ -229,10 +232,37 @@ pub(super) async fn metrics(_: Authorized<Admin>, state: web::Data<State>) -> Ht
         "Entities that wait for their audio or for a save to end.",
         number(refresh.waiting as u64),
     );
+    // While the database is away, all else is told.
+    if let Ok(Ok(servers)) = servers {
+        add_phone_servers(&mut page, &servers);
+    }
     HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"))
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .body(page.into_text())
+}
+
+fn add_phone_servers(page: &mut Page, servers: &[PhoneServer]) {
+    let labels: Vec<String> =
+        servers.iter().map(|server| format!("{{server=\"{}\"}}", label_value(&server.name))).collect();
+    let mut gauge = |name, help, value: fn(&PhoneServer) -> u64| {
+        let samples: Vec<_> =
+            labels.iter().zip(servers).map(|(label, server)| (label.as_str(), number(value(server)))).collect();
+        page.add(name, "gauge", help, &samples);
+    };
+    gauge("phone_server_versions_behind", "Versions that a phone server has yet to take over.", |server| server.behind);
+    gauge(
+        "phone_server_lag_seconds",
+        "For how long a phone server has not had the last version; 0 if it has.",
+        |server| server.lag_seconds.unsigned_abs(),
+    );
+    gauge("phone_server_silent_seconds", "How long ago a phone server last reported.", |server| {
+        server.silent_seconds.unsigned_abs()
+    });
+    gauge("phone_server_backlog", "Recordings that wait on a phone server.", |server| u64::from(server.backlog));
+    gauge("phone_server_waiting", "Entities of which callers do not get the last state.", |server| {
+        u64::from(server.waiting)
+    });
 }
 
 /// As Prometheus has numbers; beyond 2^53, which nothing here reaches, the last digits are lost.

@@ -89,6 +89,11 @@ impl Page {
     }
 }
 
+/// A text as the value of a label.
+pub(crate) fn label_value(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,6 +109,11 @@ mod tests {
         assert!(metrics.wait(token).is_some());
         drop(places);
         assert_eq!(metrics.waiting(), 0);
+    }
+
+    #[test]
+    fn a_label_holds_any_text() {
+        assert_eq!(label_value("a\\b \"c\"\nd"), "a\\\\b \\\"c\\\"\\nd");
     }
 
     #[test]

@@ -23,6 +23,7 @@ pub(crate) mod openapi;
 pub(crate) mod part;
 mod press;
 pub(crate) mod problems;
+mod receipts;
 pub(crate) mod recordings;
 mod refresh;
 mod router;
@@ -45,6 +46,7 @@ use self::metrics::Metrics;
 use self::problems::Refusal;
 use self::tokens::Tokens;
 use crate::blobs::Blobs;
+use crate::catalogue::Packs;
 use crate::drupal::Reader;
 use crate::feed::Feed;
 use crate::intake::{Recordings, Uploads};
@@ -68,6 +70,7 @@ pub struct State {
     tokens: Tokens,
     pub(crate) feed: Arc<Feed>,
     blobs: Arc<Blobs>,
+    pub(crate) packs: Arc<Packs>,
     uploads: Arc<Uploads>,
     pub(crate) recordings: Arc<Recordings>,
     pub(crate) reader: Reader,
@@ -82,7 +85,7 @@ impl State {
     pub fn new(
         tokens: Tokens,
         feed: Arc<Feed>,
-        blobs: Arc<Blobs>,
+        (blobs, packs): (Arc<Blobs>, Arc<Packs>),
         (uploads, recordings): (Arc<Uploads>, Arc<Recordings>),
         reader: Reader,
         refresh: crate::refresh::Handle,
@@ -92,6 +95,7 @@ impl State {
             tokens,
             feed,
             blobs,
+            packs,
             uploads,
             recordings,
             reader,

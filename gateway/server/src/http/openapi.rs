@@ -20,7 +20,7 @@ use utoipa::{IntoResponses, OpenApi};
 
 use crate::xmlrpc;
 
-use super::{blobs, calls, docs, events, feed, findings, health, problems, recordings, refresh, uploads};
+use super::{blobs, calls, docs, events, feed, findings, health, problems, receipts, recordings, refresh, uploads};
 
 /// The contract as it is committed and served.
 pub(super) const COMMITTED: &str = include_str!("../../../../openapi/audiospread-v1.json");
@@ -36,7 +36,7 @@ A token comes as `Authorization: Bearer TOKEN`, or as the password of `Authoriza
 #[openapi(
     paths(
         feed::get, events::get, blobs::get, findings::get, refresh::post, health::status, health::alive, health::ready,
-        health::metrics, calls::post, calls::totals, recordings::put, recordings::list, recordings::get, recordings::part, uploads::options, uploads::post, uploads::head, uploads::patch, uploads::delete,
+        health::metrics, calls::post, calls::totals, receipts::put, recordings::put, recordings::list, recordings::get, recordings::part, uploads::options, uploads::post, uploads::head, uploads::patch, uploads::delete,
         xmlrpc::post, docs::document, docs::page, docs::part
     ),
     components(schemas(
@@ -47,6 +47,7 @@ A token comes as `Authorization: Bearer TOKEN`, or as the password of `Authoriza
         (name = "feed", description = "What is on the phone, as numbered changes."),
         (name = "blobs", description = "Audio, named by the SHA-256 of its bytes."),
         (name = "calls", description = "What phone servers had of calls, and its sums."),
+        (name = "receipts", description = "What phone servers say of themselves."),
         (name = "recordings", description = "What callers left, and what became of it."),
         (name = "uploads", description = "Bytes in pieces, by tus 1.0.0."),
         (name = "operation", description = "How the gateway is doing, and what editors should know."),

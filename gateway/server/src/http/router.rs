@@ -3,7 +3,7 @@
 use actix_web::http::Method;
 use actix_web::{Resource, Route, web};
 
-use super::{XML_BODY, blobs, calls, docs, events, feed, findings, health, recordings, refresh, uploads};
+use super::{XML_BODY, blobs, calls, docs, events, feed, findings, health, receipts, recordings, refresh, uploads};
 use crate::xmlrpc;
 
 /// An address and what is routed there; each `GET` is also answered as `HEAD`.
@@ -53,6 +53,11 @@ pub(super) fn routed() -> Vec<Routed> {
         post("/v1/refresh", None, refresh::post),
         post("/v1/calls", Some(calls::BATCH_BODY), calls::post),
         get("/v1/calls/totals", calls::totals),
+        Routed {
+            path: "/v1/receipt",
+            routes: vec![route(Method::PUT, receipts::put)],
+            body: Some(receipts::RECEIPT_BODY),
+        },
         get("/v1/recordings", recordings::list),
         Routed {
             path: "/v1/recordings/{uuid}",

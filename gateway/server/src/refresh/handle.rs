@@ -1,6 +1,7 @@
 //! How others ask for a refresh and learn how the last one went.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -8,6 +9,7 @@ use tokio::sync::{mpsc, watch};
 use utoipa::ToSchema;
 
 use super::notices::{Notice, Notices};
+use crate::catalogue::Sources;
 use crate::catalogue::site::Nid;
 
 /// What is to be read again.
@@ -58,6 +60,7 @@ pub struct Handle {
     requests: mpsc::UnboundedSender<Scope>,
     notices: Notices,
     status: watch::Receiver<Status>,
+    sources: watch::Receiver<Arc<Sources>>,
 }
 
 /// The other end of a [`Handle`], for the task that refreshes.
@@ -66,6 +69,7 @@ pub struct Requests {
     pub(super) scopes: mpsc::UnboundedReceiver<Scope>,
     pub(super) notices: Notices,
     pub(super) status: watch::Sender<Status>,
+    pub(super) sources: watch::Sender<Arc<Sources>>,
 }
 
 impl Handle {
@@ -73,8 +77,10 @@ impl Handle {
     pub fn new() -> (Self, Requests) {
         let (requests, scopes) = mpsc::unbounded_channel();
         let (status, seen) = watch::channel(Status::default());
+        let (sources, seen_sources) = watch::channel(Arc::default());
         let notices = Notices::default();
-        (Self { requests, notices: notices.clone(), status: seen }, Requests { scopes, notices, status })
+        let handle = Self { requests, notices: notices.clone(), status: seen, sources: seen_sources };
+        (handle, Requests { scopes, notices, status, sources })
     }
 
     /// Asks for a refresh; false when the gateway is stopping.
@@ -90,6 +96,11 @@ impl Handle {
     /// How the last refresh went.
     pub fn status(&self) -> Status {
         self.status.borrow().clone()
+    }
+
+    /// Whose sounds callers hear, by the last refresh that ended well; nobody's before the first.
+    pub fn sources(&self) -> Arc<Sources> {
+        self.sources.borrow().clone()
     }
 
     /// Follows how refreshes go.

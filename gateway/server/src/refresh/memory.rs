@@ -13,8 +13,8 @@ use super::{RefreshError, settled, wanted};
 use crate::blobs::Index;
 use crate::catalogue::site::{AudioSource, Nid, Partial, Site, Stamp};
 use crate::catalogue::{
-    Affected, Catalogue, Edition, Finding, IndexedSite, Outcome, Packs, ProgramCounts, Rules, Severity, Subject, Wait,
-    codes,
+    Affected, Catalogue, Edition, Finding, IndexedSite, Outcome, Packs, ProgramCounts, Rules, Severity, Sources,
+    Subject, Wait, codes,
 };
 use crate::drupal::Marks;
 use crate::feed::{FindingChanges, Published, Removals};
@@ -254,6 +254,11 @@ impl Memory {
         let Ok(catalogue) = self.catalogue() else { return BTreeSet::new() };
         let sources: HashSet<AudioSource> = sources.into_iter().collect();
         catalogue.users_of_audio(&sources).iter().flat_map(|key| catalogue.nodes_behind(key)).collect()
+    }
+
+    /// Whose sounds callers hear, by the site as it was read last.
+    pub(super) fn sources(&self) -> Sources {
+        self.catalogue().map(|catalogue| catalogue.sources()).unwrap_or_default()
     }
 
     /// The nodes of the entities whose save was seen half done.

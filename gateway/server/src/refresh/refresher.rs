@@ -18,7 +18,7 @@ use super::settled::{self, Heard};
 use super::{RefreshError, Scope};
 use crate::blobs::{Blobs, Progress};
 use crate::catalogue::site::{Nid, Stamp};
-use crate::catalogue::{Affected, Finding, Packs, Rules, Severity, Subject};
+use crate::catalogue::{Affected, Finding, Packs, Rules, Severity, Sources, Subject};
 use crate::config::Config;
 use crate::drupal::Reader;
 use crate::feed::{Commit, Feed, FindingChanges, Removal, Removals, would_hold};
@@ -51,6 +51,8 @@ pub struct Report {
     pub saving: BTreeSet<Nid>,
     /// Whether a refresh is held because it would remove much.
     pub held: bool,
+    /// Whose sounds callers hear.
+    pub sources: Sources,
 }
 
 /// What became of agreed changes.
@@ -168,6 +170,7 @@ impl Refresher {
         }
         report.waiting = self.memory.waiting.len();
         report.saving = self.memory.saving_nodes();
+        report.sources = block_in_place(|| self.memory.sources());
         tracing::info!(
             refresh.kind = kind,
             refresh.read_ms = milliseconds(read),

@@ -1,6 +1,7 @@
 //! When to refresh: by the clock, when somebody asks, when Drupal says that something changed, when audio was indexed, and again where two readings did not agree.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -44,7 +45,10 @@ pub async fn run(mut refresher: Refresher, mut requests: Requests, interval: Dur
         };
         // A storm of requests is one refresh.
         let scope = std::iter::from_fn(|| requests.scopes.try_recv().ok()).fold(scope, Scope::union);
-        let outcome = refresher.refresh(scope.clone()).await;
+        let mut outcome = refresher.refresh(scope.clone()).await;
+        if let Ok(report) = &mut outcome {
+            requests.sources.send_replace(Arc::new(std::mem::take(&mut report.sources)));
+        }
         requests.status.send_modify(|status| match &outcome {
             Ok(report) => {
                 status.loaded = true;

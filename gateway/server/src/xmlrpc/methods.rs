@@ -10,7 +10,7 @@ use super::answer::{int, structure, text};
 use super::arguments::{Arguments, Members};
 use super::call::Call;
 use super::fault::Fault;
-use super::{findings, notify, recordings, status, totals};
+use super::{findings, notify, prompts, recordings, status, totals};
 use crate::http::State;
 use crate::http::tokens::{Scope, Token};
 
@@ -73,8 +73,10 @@ const METHODS: &[Method] = &[
     Method {
         name: "audiospread.status",
         scope: Some(Scope::Admin),
-        signatures: &[&["array"]],
-        help: "How the gateway is doing: structs, the gateway first.",
+        signatures: &[&["array"], &["array", "int"]],
+        help: "How all are doing: structs of kind (gateway, phone_server), name, software, version, changed_at, seen_at, backlog and message, \
+               the gateway first, which has errors, warnings and held besides, phone servers behind and lag_seconds. With the nid of a node: \
+               where it is on the phone, for each phone server a struct of name, state (shown, coming, absent), since and message.",
     },
     Method {
         name: "audiospread.findings",
@@ -82,6 +84,13 @@ const METHODS: &[Method] = &[
         signatures: &[&["array", "int", "int"], &["array", "int", "int", "int"]],
         help: "Why something is not, or not well, on the phone, the severest first: from which offset, how many (1 to 500), and of which \
                node, if only its findings are wanted. Structs of code, severity, kind, id, name and message.",
+    },
+    Method {
+        name: "audiospread.prompts",
+        scope: Some(Scope::Admin),
+        signatures: &[&["array", "int", "int"]],
+        help: "Every prompt in every language of the menus, ordered by context, key and language: from which offset, how many (1 to 500). \
+               Structs of context, key, language, text, source (site, pack, default, none), nid, sha256 and seconds.",
     },
     Method {
         name: "audiospread.recordings.pending",
@@ -132,7 +141,8 @@ async fn single(state: &web::Data<State>, caller: &Arc<Token>, call: Call) -> Re
         "system.methodHelp" => Ok(text(known(&arguments.text()?)?.help)),
         "system.getCapabilities" => Ok(capabilities()),
         "audiospread.notify" => notify::notify(state, arguments),
-        "audiospread.status" => status::status(state).await,
+        "audiospread.status" => status::status(state, arguments).await,
+        "audiospread.prompts" => prompts::prompts(state, arguments).await,
         "audiospread.recordings.pending" => recordings::pending(state, arguments).await,
         "audiospread.recordings.taken" => recordings::taken(state, arguments).await,
         "audiospread.calls.totals" => totals::totals(state, arguments).await,

@@ -11,6 +11,7 @@ mod fault;
 mod findings;
 mod methods;
 mod notify;
+mod prompts;
 mod recordings;
 mod status;
 mod totals;
