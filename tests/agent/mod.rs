@@ -10,6 +10,7 @@ mod pulling;
 mod pushing;
 mod pushing_by_itself;
 mod renditions;
+mod reporting;
 pub(crate) mod running;
 mod sounds;
 mod text_messages;

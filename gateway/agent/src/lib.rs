@@ -17,6 +17,7 @@ mod mirror;
 mod prune;
 mod pull;
 mod push;
+mod receipt;
 mod run;
 mod shared;
 mod sound;

@@ -33,10 +33,11 @@ const MIGRATIONS: Migrations = &[
     include_str!("../../schema/calls/0003.sql"),
 ];
 
-/// Names in `meta`: when a push last brought everything, when one last failed, and why.
+/// Names in `meta`: when a push last brought everything, when one last failed, and why; when a receipt was last sent.
 const PUSHED_AT: &str = "pushed_at";
 const PUSH_FAILED_AT: &str = "push_failed_at";
 const PUSH_FAILURE: &str = "push_failure";
+const REPORTED_AT: &str = "reported_at";
 
 /// The database of what happens on the phone.
 #[derive(Debug)]
@@ -149,6 +150,16 @@ impl Calls {
         }
         self.remember(PUSH_FAILED_AT, failure.map(|_| at.as_str()))?;
         self.remember(PUSH_FAILURE, failure)
+    }
+
+    /// When a receipt was last sent, in Unix seconds.
+    pub(crate) fn reported_at(&self) -> Result<Option<i64>, CallsError> {
+        Ok(self.remembered(REPORTED_AT)?.and_then(|at| at.parse().ok()))
+    }
+
+    /// Notes when one was.
+    pub(crate) fn note_reported(&self, at: i64) -> Result<(), CallsError> {
+        self.remember(REPORTED_AT, Some(&at.to_string()))
     }
 
     fn remembered(&self, name: &str) -> Result<Option<String>, CallsError> {

@@ -1,6 +1,6 @@
 //! What goes to the gateway: uploads by tus 1.0.0, and JSON. Nothing counts as taken before the gateway itself has said so.
 
-use audiospread_protocol::{CallBatch, CallsReceipt, RecordingFacts};
+use audiospread_protocol::{CallBatch, CallsReceipt, Receipt, RecordingFacts};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
@@ -99,6 +99,12 @@ impl Link {
         let receipt: CallsReceipt = self.read(answer).await?;
         let told = u64::from(receipt.accepted) + u64::from(receipt.known) + receipt.refused.len() as u64;
         if told == batch.calls.len() as u64 { Ok(receipt) } else { Err(stranger) }
+    }
+
+    /// Says how this phone server is doing.
+    pub(crate) async fn put_receipt(&self, receipt: &Receipt) -> Result<(), SendError> {
+        let answer = self.send_json(Method::PUT, self.url("v1/receipt")?, receipt).await?;
+        if answer.status() == StatusCode::NO_CONTENT { Ok(()) } else { Err(stranger(&answer)) }
     }
 
     async fn send_json(&self, method: Method, url: Url, value: &impl serde::Serialize) -> Result<Response, SendError> {

@@ -22,7 +22,7 @@ use crate::link::Link;
 use crate::lock::Lock;
 use crate::pull::Fault;
 use crate::shared::DataDir;
-use crate::{Amount, Config, Event, Observer, Stop};
+use crate::{Amount, Config, Event, Observer, Stop, receipt};
 
 /// How a push is done.
 #[derive(Clone, Copy, Debug, Default)]
@@ -97,6 +97,7 @@ pub async fn push(
     let mut session = Session { link, calls, outgoing, encoder, keep_days: config.push.keep_days, stop, tell, report };
     let outcome = session.run().await;
     session.note(&outcome);
+    session.send_receipt(&directory, &outcome).await;
     outcome.map(|()| session.report)
 }
 
@@ -115,6 +116,19 @@ impl Session<'_> {
         records?;
         self.send_recordings().await?;
         self.clean()
+    }
+
+    /// Tells the gateway how things stand here. Without a link it cannot be told, and whoever wants to stop does not wait for it.
+    async fn send_receipt(&self, directory: &DataDir, outcome: &Result<(), PushError>) {
+        if self.stop.is_wished() || matches!(outcome, Err(PushError::Link(_))) {
+            return;
+        }
+        let PushReport { recordings, quarantined, calls, calls_refused, .. } = self.report;
+        let has_changed =
+            recordings + quarantined + calls + calls_refused > 0 || outcome.is_err() || !self.report.faults.is_empty();
+        if let Err(error) = receipt::send(&self.link, directory, has_changed).await {
+            self.warn(format!("the gateway could not be told how things stand here: {error}"));
+        }
     }
 
     fn fault(&mut self, is_passing: bool, message: String) {

@@ -6,6 +6,7 @@
 mod following;
 mod manager;
 mod pushing;
+mod reporting;
 mod sending;
 
 use std::sync::Arc;
@@ -89,6 +90,7 @@ pub async fn run(config: &Config, stop: &Stop, tell: Observer<'_>, ready: &dyn F
             keep_pulling(config, &wake, &manager, stop, tell),
             pushing.run(config, &wake, &manager, stop, tell),
             look_after(calls, config, stop, tell),
+            reporting::keep_reporting(config, &directory, stop, tell),
             manager::tell_that_we_live(stop),
             async {
                 if let Some(mut sender) = sender {
