@@ -383,16 +383,15 @@ async fn call_records_go_once_with_what_was_listened_to_and_a_refused_one_holds_
     office.called("", None, &[]);
     let backwards = office.called("+221775550109", Some("callback"), &[]);
     office.calls().execute("UPDATE cdr SET \"end\" = '2026-11-19 00:00:00' WHERE id = ?1", [backwards]).unwrap();
-    let last = office.called("+221775550110", Some("in"), &[]);
-    // One that ended just now: its last events may still come.
     office.called("+221775550110", Some("in"), &[]);
-    office
-        .calls()
-        .execute(
-            "UPDATE cdr SET start = datetime('now'), answer = start, \"end\" = datetime('now') WHERE id = ?1",
-            [last + 1],
-        )
-        .unwrap();
+    // One that ended just now: its last events may still come.
+    let recent = office.called("+221775550110", Some("in"), &[]);
+    let ends_now = || {
+        let now =
+            "UPDATE cdr SET start = datetime('now'), answer = datetime('now'), \"end\" = datetime('now') WHERE id = ?1";
+        assert_eq!(office.calls().execute(now, [recent]).unwrap(), 1);
+    };
+    ends_now();
     let report = office.pushed();
     let counts = |report: &Value| ["calls", "calls_known", "calls_refused"].map(|name| report[name].as_u64().unwrap());
     assert_eq!(counts(&report), [2, 0, 2], "{report}");
@@ -425,6 +424,7 @@ async fn call_records_go_once_with_what_was_listened_to_and_a_refused_one_holds_
 
     // A calls.db that was restored from before: what goes again is known.
     office.calls().execute("DELETE FROM meta WHERE name = 'calls_settled'", []).unwrap();
+    ends_now();
     let again = office.pushed();
     assert_eq!(counts(&again), [2, 2, 2], "{again}");
     assert_eq!((totals("").await, totals("&by=program").await), (callers, programs));
