@@ -98,7 +98,7 @@ class Contract:
         return sum(one["uuid"] in known for one in recordings)
 
     def prompts(self, offset, limit):
-        assert isinstance(offset, int) and 1 <= limit <= 500
+        assert isinstance(offset, int) and 1 <= limit <= 400
         return self.read("prompts.json", [])[offset : offset + limit]
 
     def totals(self, month, after, limit):

@@ -105,6 +105,7 @@ async fn a_host_where_all_is_well_gets_no_complaint() {
         "own database",
         "Drupal's files",
         "recordings",
+        "phone servers",
     ] {
         assert!(said.complaints("good").iter().any(|good| good.starts_with(what)), "{what} is not looked at");
     }
@@ -155,6 +156,24 @@ async fn an_account_that_may_do_more_is_doubtful() {
         .unwrap();
     root.disconnect().await.unwrap();
     host.examine().complains("doubtful", &["account", "INSERT", "DELETE", "one of its own"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phone_server_that_is_silent_or_complains_is_doubtful() {
+    let host = Spoilt::new().await;
+    host.examine();
+    let sql = async |statement: &str| {
+        let mut conn = Mariadb::shared().connect(Some(&host.site.own_database)).await;
+        conn.query_drop(statement).await.unwrap();
+        conn.disconnect().await.unwrap();
+    };
+    sql("INSERT INTO phone_server (name, seen_at) VALUES ('near', UNIX_TIMESTAMP()), ('far', UNIX_TIMESTAMP() - 30 * 3600)").await;
+    host.examine().complains("doubtful", &["phone servers", "far", "30 hours", "audiospread status"]);
+    sql("UPDATE phone_server SET seen_at = UNIX_TIMESTAMP(), message = 'The disk is full.' WHERE name = 'far'").await;
+    host.examine().complains("doubtful", &["phone servers", "far reports: The disk is full."]);
+    sql("UPDATE phone_server SET message = ''").await;
+    let good = host.examine().complaints("good");
+    assert!(good.iter().any(|good| good.starts_with("phone servers: 2 reported")), "{good:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

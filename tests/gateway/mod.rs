@@ -5,6 +5,7 @@ mod doctor;
 mod killing;
 mod manners;
 mod notified;
+mod phone_servers;
 mod recordings;
 mod several;
 mod stopping;

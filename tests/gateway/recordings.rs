@@ -169,6 +169,20 @@ async fn what_cannot_be_kept_is_refused_and_nothing_of_it_is_seen() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_recorded_by_a_clock_that_is_wrong_is_kept_too() {
+    let phone = Phone::new().await;
+    let body = phone.upload(&sound("en/home/welcome_standard")).await;
+    let mut facts = facts(None, &body);
+    for (number, moment) in (1..).zip(["1969-12-31T23:00:00Z", "2106-02-07T06:28:16Z", "9999-12-30T00:00:00Z"]) {
+        facts["recorded_at"] = moment.into();
+        assert_eq!(phone.put(&uuid(number), &facts).await.unwrap().status(), 201, "{moment}");
+        assert_eq!(phone.get(&format!("/v1/recordings/{}", uuid(number))).await["recorded_at"], moment);
+    }
+    let offered = phone.call("audiospread.recordings.pending", PENDING).await;
+    assert_eq!(offered.matches("<i4>2147483647</i4>").count(), 2, "{offered}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn drupals_tables_say_what_became_of_a_recording() {
     let phone = Phone::new().await;
     let body = phone.upload(&sound("en/programs/untitled")).await;

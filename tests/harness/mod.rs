@@ -9,6 +9,7 @@ mod mariadb;
 pub(crate) mod phone;
 pub(crate) mod proxy;
 pub(crate) mod switchboard;
+pub(crate) mod xmlrpc;
 
 pub(crate) use drupal_site::{DrupalSite, Engine, copy_directory};
 pub(crate) use mariadb::Mariadb;

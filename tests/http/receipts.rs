@@ -1,13 +1,13 @@
 //! What phone servers report, and what Drupal is told of it.
 
-use audiospread_protocol::{DeleteReason, Epoch, Operation, Receipt};
-use dxr::{MethodCall, MethodResponse, Value as Rpc};
+use audiospread_protocol::{DeleteReason, EntityKey, Epoch, Kind, Operation, Receipt, Sha256Digest};
+use audiospread_server::phone_servers;
 use mysql_async::prelude::Queryable as _;
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 
-use super::{ALL, Gateway, PUBLIC, pack_sound, problem, program, program_value, put};
-use crate::harness::Mariadb;
+use super::{ALL, Gateway, PUBLIC, pack_sound, problem, program, program_value, put, until};
+use crate::harness::{Mariadb, xmlrpc};
 
 /// A receipt of a phone server that has nothing and wants nothing.
 fn receipt() -> Value {
@@ -34,14 +34,7 @@ impl Gateway {
 
     /// What a method answers: an array of structs.
     async fn ask(&self, method: &str, arguments: &[i32]) -> Vec<Value> {
-        let arguments = arguments.iter().map(|number| Rpc::Integer(*number)).collect();
-        let call = MethodCall { name: method.into(), params: arguments }.to_xml().unwrap();
-        let request = self.request(Method::POST, "/xmlrpc").bearer_auth(ALL).header("content-type", "text/xml");
-        let answer = request.body(call).send().await.unwrap().text().await.unwrap();
-        let Rpc::Array(all) = MethodResponse::from_xml(&answer).unwrap_or_else(|_| panic!("{answer}")).value else {
-            panic!("{answer}")
-        };
-        all.into_iter().map(plain).collect()
+        xmlrpc::ask(&self.url(""), ALL, method, arguments).await
     }
 
     /// Where a node is on each phone server: its name, the state, since when, and why.
@@ -68,15 +61,6 @@ impl Gateway {
         let mut conn = Mariadb::shared().connect(Some(&self.database)).await;
         conn.query_drop(statement).await.unwrap();
         conn.disconnect().await.unwrap();
-    }
-}
-
-fn plain(value: Rpc) -> Value {
-    match value {
-        Rpc::Struct(members) => members.into_iter().map(|(name, value)| (name, plain(value))).collect(),
-        Rpc::Integer(number) => number.into(),
-        Rpc::String(text) => text.into(),
-        other => panic!("Drupal does not read {other:?}"),
     }
 }
 
@@ -210,10 +194,37 @@ async fn a_clock_that_goes_wrong_is_not_believed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_what_was_long_ago_the_last_version_of_each_day_is_remembered() {
+    let gateway = Gateway::with_content().await;
+    gateway.report(ALL, json!({})).await;
+    // Three versions on each of two days of long ago, and some of the last days.
+    gateway
+        .sql(
+            "DELETE FROM phone_server_version; INSERT INTO phone_server_version SELECT 'all', n, 86400 * (10000 + n DIV 3) + n FROM \
+             (SELECT 0 AS n UNION SELECT 1 UNION SELECT 2 UNION SELECT 3 UNION SELECT 4 UNION SELECT 5) AS numbers; \
+             INSERT INTO phone_server_version VALUES ('all', 6, UNIX_TIMESTAMP() - 7), ('all', 7, UNIX_TIMESTAMP() - 6); \
+             INSERT INTO phone_server_entity VALUES ('all', 'program', '171', 'shown', '', 1, 1), ('all', 'program', '999', 'shown', '', 1, 1)",
+        )
+        .await;
+    let remembered = async |query: &str| -> Vec<String> {
+        let mut conn = Mariadb::shared().connect(Some(&gateway.database)).await;
+        let found = conn.query(query).await.unwrap();
+        conn.disconnect().await.unwrap();
+        found
+    };
+    let thinning = tokio::spawn(phone_servers::thin_history(gateway.store.clone()));
+    let entities = "SELECT CAST(id AS CHAR) FROM phone_server_entity";
+    until("what is not in the feed any more is forgotten", async || remembered(entities).await == ["171"]).await;
+    thinning.abort();
+    let versions = "SELECT CAST(version AS CHAR) FROM phone_server_version ORDER BY version";
+    assert_eq!(remembered(versions).await, ["2", "5", "6", "7"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_sound_that_cannot_be_decoded_is_a_finding_until_it_is_replaced() {
     let gateway = Gateway::with_content().await;
     let sound = pack_sound("en/programs/untitled");
-    let sound = json!({"sha256": audiospread_protocol::Sha256Digest::of(&sound), "why": "no frame is whole"});
+    let sound = json!({"sha256": Sha256Digest::of(&sound), "why": "no frame is whole"});
     let unused = json!({"sha256": "0".repeat(64), "why": "nobody names it"});
     let found = async || {
         let answer = gateway.get("/v1/findings").send().await.unwrap().json::<Value>().await.unwrap();
@@ -284,25 +295,31 @@ async fn the_largest_receipt_is_kept() {
     assert_eq!(gateway.place(171).await.0, "coming");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn pages_of_prompts_have_every_prompt_in_every_language_once() {
-    let gateway = Gateway::with_content().await;
-    assert_eq!(gateway.ask("audiospread.prompts", &[0, 500]).await, Vec::<Value>::new(), "there are no languages yet");
-    let sound = pack_sound("en/programs/untitled");
-    let audio = json!({"sha256": audiospread_protocol::Sha256Digest::of(&sound), "size": sound.len(), "mime": "audio/mpeg", "duration_ms": 1001});
-    let prompt = |context: &str, key: &str, language: &str, source: &str| {
-        let value = json!({"context": context, "key": key, "language": language, "source": source, "audio": audio});
-        let id = format!("{context}/{key}@{language}");
-        let key = audiospread_protocol::EntityKey::new(audiospread_protocol::Kind::Prompt, id).unwrap();
-        put(key, &value.to_string())
-    };
-    let settings = json!({"default_language": "en", "languages": ["fr", "en"], "home_categories": [], "menu_page_size": 7, "keys": {
+/// The settings of a site with menus in these languages.
+fn settings(languages: &[&str]) -> (EntityKey, Operation) {
+    let settings = json!({"default_language": "en", "languages": languages, "home_categories": [], "menu_page_size": 7, "keys": {
         "menu": {"help": "0", "language": "8", "next_page": "9", "up": "*", "code": "#"},
         "playing": {"restart": "1", "bookmark": "2", "stop": "3", "rewind": "4", "play_pause": "5", "forward": "6", "previous": "7",
             "language": "8", "next": "9", "help": "0", "up": "*"}}});
+    put(EntityKey::settings(), &settings.to_string())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_of_prompts_have_every_prompt_in_every_language_once() {
+    let gateway = Gateway::with_content().await;
+    assert_eq!(gateway.ask("audiospread.prompts", &[0, 400]).await, Vec::<Value>::new(), "there are no languages yet");
+    let sound = pack_sound("en/programs/untitled");
+    let audio =
+        json!({"sha256": Sha256Digest::of(&sound), "size": sound.len(), "mime": "audio/mpeg", "duration_ms": 1001});
+    let prompt = |context: &str, key: &str, language: &str, source: &str| {
+        let value = json!({"context": context, "key": key, "language": language, "source": source, "audio": audio});
+        let id = format!("{context}/{key}@{language}");
+        let key = EntityKey::new(Kind::Prompt, id).unwrap();
+        put(key, &value.to_string())
+    };
     gateway
         .commit(vec![
-            put(audiospread_protocol::EntityKey::settings(), &settings.to_string()),
+            settings(&["fr", "en"]),
             prompt("home", "goodbye", "en", "pack"),
             prompt("home", "goodbye", "fr", "default"),
             prompt("home", "jingle", "fr", "site"),
@@ -328,7 +345,7 @@ async fn pages_of_prompts_have_every_prompt_in_every_language_once() {
         (2 * canonical + 2, 2 * canonical + 2),
         "those of the list, and the site's own"
     );
-    assert_eq!(gateway.ask("audiospread.prompts", &[0, 500]).await, all);
+    assert_eq!(gateway.ask("audiospread.prompts", &[0, 400]).await, all);
     let of = |key: &str, language: &str| {
         all.iter().find(|one| one["key"] == key && one["language"] == language && one["context"] == "home").unwrap()
     };
@@ -338,4 +355,11 @@ async fn pages_of_prompts_have_every_prompt_in_every_language_once() {
     assert_eq!((&of("goodbye", "en")["source"], &of("jingle", "fr")["source"]), (&json!("pack"), &json!("site")));
     let unheard = json!({"context": "home", "key": "jingle", "language": "en", "text": "", "source": "none", "nid": 0, "sha256": "", "seconds": 0});
     assert_eq!(*of("jingle", "en"), unheard);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_longest_page_of_prompts_is_one_that_drupal_reads() {
+    let gateway = Gateway::with_content().await;
+    gateway.commit(vec![settings(&["en", "fr", "wo", "ff", "sn", "dy", "bm", "ha"])]).await;
+    assert_eq!(gateway.ask("audiospread.prompts", &[0, 400]).await.len(), 400);
 }

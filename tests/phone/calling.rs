@@ -1,5 +1,6 @@
 //! How calls come in: the caller's number in every form, plans, calls back, and what they may cost.
 
+use super::made_by_the_editor;
 use crate::harness::gateway::Gateway;
 use crate::harness::phone::Phone;
 use crate::harness::switchboard::{PATIENCE, Switchboard};
@@ -113,4 +114,12 @@ async fn a_prefix_that_is_not_allowed_is_never_called() {
     caller.hangs_up();
     let _: i64 = radio.written("SELECT 1 FROM event WHERE kind = 'budget_refused'");
     assert!(!radio.line("alaw").was_rung(FRENCH));
+}
+
+#[tokio::test]
+async fn keys_that_are_pressed_as_soon_as_the_radio_answers_count() {
+    let radio = Switchboard::shared().await;
+    let mut caller = radio.answered("+221770004077");
+    caller.presses("#").hears(&radio.prompt("home", "ask_code", "en"));
+    caller.presses("321#").hears(&made_by_the_editor(321, "body"));
 }

@@ -16,21 +16,24 @@ pub struct Receipt {
     pub software: String,
     /// The cursor of the last answer that was taken over whole; absent before the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, nullable = false)]
+    #[schema(value_type = Option<String>)]
     pub cursor: Option<Cursor>,
     /// When it was taken over; absent where `cursor` is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime, nullable = false)]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub applied_at: Option<Timestamp>,
     /// How many recordings are not yet sent.
+    #[schema(maximum = 2_147_483_647)]
     pub backlog: u32,
     /// How many call records are not yet sent.
+    #[schema(maximum = 2_147_483_647)]
     pub calls_backlog: u32,
     /// The last error in a sentence that says what to do; empty if all is well.
     #[serde(default)]
     #[schema(max_length = 500)]
     pub message: String,
     /// How many entities callers do not get in their last state.
+    #[schema(maximum = 2_147_483_647)]
     pub waiting_count: u32,
     /// These entities, at most 1,000 of them: those first that are wanted first. All others are shown in their last state, unless
     /// `waiting_count` says that there are more.
@@ -104,6 +107,9 @@ pub enum ReceiptError {
     /// A list is too long.
     #[error("`{0}` has at most {1} items")]
     Long(&'static str, usize),
+    /// A count is too large: Drupal 6 has numbers of 32 bits.
+    #[error("`{0}` is at most {most}", most = i32::MAX)]
+    Large(&'static str),
     /// There are more entities in the list than are counted.
     #[error("`waiting_count` is smaller than `waiting` is long")]
     Count,
@@ -157,6 +163,11 @@ impl Receipt {
         }
         if self.undecodable.len() > Self::MOST_UNDECODABLE {
             return Err(ReceiptError::Long("undecodable", Self::MOST_UNDECODABLE));
+        }
+        let counts =
+            [("backlog", self.backlog), ("calls_backlog", self.calls_backlog), ("waiting_count", self.waiting_count)];
+        if let Some((name, _)) = counts.into_iter().find(|(_, count)| i32::try_from(*count).is_err()) {
+            return Err(ReceiptError::Large(name));
         }
         if (self.waiting_count as usize) < self.waiting.len() {
             return Err(ReceiptError::Count);
@@ -216,6 +227,7 @@ mod tests {
         assert_eq!(changed(|it| it.applied_at = None), Err(ReceiptError::Applied));
         assert_eq!(changed(|it| it.cursor = None), Err(ReceiptError::Applied));
         assert_eq!(changed(|it| it.waiting_count = 1), Err(ReceiptError::Count));
+        assert_eq!(changed(|it| it.waiting_count = 1 << 31), Err(ReceiptError::Large("waiting_count")));
         assert_eq!(changed(|it| it.waiting[1] = it.waiting[0].clone()), Err(ReceiptError::Twice));
         assert_eq!(changed(|it| it.waiting[0].id.clear()), Err(ReceiptError::Id(KeyError::BadId)));
         assert_eq!(changed(|it| it.waiting[0].why = long()), Err(ReceiptError::Text("why")));

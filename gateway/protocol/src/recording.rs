@@ -11,7 +11,7 @@ use super::{PhoneNumber, Sha256Digest};
 pub struct RecordingFacts {
     /// Who left it; absent where the number was withheld.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, nullable = false)]
+    #[schema(value_type = Option<String>, nullable = false, pattern = "^[+][1-9][0-9]{6,14}$")]
     pub caller: Option<PhoneNumber>,
     /// When recording began, on the phone server.
     #[schema(value_type = String, format = DateTime)]
@@ -22,7 +22,7 @@ pub struct RecordingFacts {
     pub language: String,
     /// The id of the category that the caller chose; absent: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, pattern = "^[1-9][0-9]{0,9}$")]
+    #[schema(nullable = false, pattern = "^[1-9][0-9]{0,8}$")]
     pub category: Option<String>,
     /// Whether the caller hung up while recording.
     #[serde(default)]

@@ -1,5 +1,5 @@
--- What phone servers last said of themselves, by the names of their tokens. `epoch`, `version` and `applied_at` say where they stand in a feed;
--- the first is NULL where they stand in none. `listed` is 1 where all that waits there was named. `receipts` numbers their receipts.
+-- What phone servers last said of themselves, by the names of their tokens. `epoch`, `version` and `applied_at` say where they stand in a feed,
+-- of which the first is NULL where they stand in none. `listed` is 1 where all that waits there was named. `receipts` numbers their receipts.
 CREATE TABLE IF NOT EXISTS phone_server (
   name VARBINARY(191) NOT NULL,
   software VARCHAR(64) NOT NULL DEFAULT '',

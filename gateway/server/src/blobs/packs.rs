@@ -2,7 +2,7 @@
 //!
 //! Read once, at start. Which sound a caller hears is the catalogue's business.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::io;
 
 use audiospread_protocol::{AudioRef, Sha256Digest};
@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::beneath::{Facts, Found, Root};
 use super::measure::{Mime, measure};
-use crate::catalogue::{Finding, Packs, PromptName, Severity, Subject, codes};
+use crate::catalogue::{Finding, Packs, PromptName, Severity, Subject, Words, codes};
 
 /// Why the packs cannot be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -89,7 +89,7 @@ struct PromptEntry {
     key: String,
     /// What the packs say, by language; for whoever records it.
     #[serde(default)]
-    text: BTreeMap<String, String>,
+    text: Words,
 }
 
 /// Loads the packs in `directory`. Blocks.
@@ -153,7 +153,7 @@ impl LoadedPacks {
 }
 
 /// The canonical list, in its order, with the words of each prompt.
-fn prompts(path: &Utf8Path) -> Result<Vec<(PromptName, BTreeMap<String, String>)>, PackError> {
+fn prompts(path: &Utf8Path) -> Result<Vec<(PromptName, Words)>, PackError> {
     let text = std::fs::read_to_string(path).map_err(|source| PackError::Read { path: path.to_owned(), source })?;
     let list: PromptList =
         toml::from_str(&text).map_err(|source| PackError::Form { path: path.to_owned(), source: Box::new(source) })?;

@@ -80,8 +80,7 @@ impl Catalogue<'_> {
             let language = self.language_of(&sound.node);
             if let Some((first, _)) = chosen.get(language) {
                 let message = format!(
-                    "Node {first} has the sounds of the category “{}” in the language {language} already: unpublish one of the two.",
-                    category
+                    "Node {first} has the sounds of the category “{category}” in the language {language} already: unpublish one of the two."
                 );
                 drafting.finding(codes::DUPLICATE_SOUND, Severity::Warning, Subject::Node(nid), message);
             } else {

@@ -36,7 +36,7 @@ pub use draft::{Draft, MAX_VALUE, Outcome, Wait};
 pub use edit::{Affected, Edit};
 pub use finding::{Finding, Severity, Subject};
 pub use indices::{Edition, IndexedSite};
-pub use packs::{Packs, PromptName};
+pub use packs::{Packs, PromptName, Words};
 pub use rules::Rules;
 pub use source::Sources;
 pub use survey::ProgramCounts;

@@ -27,12 +27,15 @@ impl fmt::Display for PromptName {
     }
 }
 
+/// What the packs say as a prompt, by language.
+pub type Words = BTreeMap<String, String>;
+
 /// The canonical list of prompts, and the sounds of the language packs.
 #[derive(Clone, Debug, Default)]
 pub struct Packs {
     names: Vec<PromptName>,
     known: HashSet<PromptName>,
-    words: HashMap<PromptName, BTreeMap<String, String>>,
+    words: HashMap<PromptName, Words>,
     sounds: HashMap<String, HashMap<PromptName, AudioRef>>,
 }
 
@@ -49,8 +52,8 @@ impl Packs {
         self.sounds.entry(language.to_owned()).or_default().insert(name, sound);
     }
 
-    /// Says what the packs say as this prompt, by language.
-    pub fn put_into_words(&mut self, name: PromptName, words: BTreeMap<String, String>) {
+    /// Adds what the packs say as this prompt.
+    pub fn put_into_words(&mut self, name: PromptName, words: Words) {
         self.words.insert(name, words);
     }
 

@@ -120,18 +120,40 @@ fn id_of(raw: &RawValue) -> Option<i64> {
 #[into_params(parameter_in = Query)]
 pub(super) struct Wanted {
     /// The month in which the calls began, in UTC.
-    #[param(pattern = "^[0-9]{4}-[0-9]{2}$", example = "2026-11")]
+    #[param(pattern = "^(19[7-9][0-9]|2[0-9]{3})-(0[1-9]|1[0-2])$", example = "2026-11")]
     month: String,
     /// Whose sums: `caller` or `program`.
     #[serde(default)]
     #[param(inline)]
     by: By,
-    /// The `next` of the answer before.
-    #[param(nullable = false, example = "+221775550124")]
-    after: Option<String>,
+    /// The `next` of the answer before: a number of a caller, or the id of a program.
+    #[param(value_type = Option<String>, nullable = false, example = "+221775550124", pattern = "^[+]?[0-9]{1,20}$")]
+    after: Option<After>,
     /// At most so many.
     #[param(minimum = 1, maximum = 500, default = 500)]
     limit: Option<u32>,
+}
+
+/// What the answer begins after.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct After(String);
+
+impl TryFrom<String> for After {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let digits = text.strip_prefix('+').unwrap_or(&text);
+        let is_one = (1..=20).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+        is_one.then_some(Self(text)).ok_or("`after` is the `next` of an answer before")
+    }
+}
+
+impl After {
+    /// As the id of a program; no program has a greater one than the greatest.
+    fn program(&self) -> u32 {
+        self.0.trim_start_matches('+').parse().unwrap_or(u32::MAX)
+    }
 }
 
 /// By what the calls are summed up.
@@ -190,18 +212,18 @@ pub(super) async fn totals(
     if !(1..=MOST_TOTALS).contains(&limit) {
         return Err(bad("`limit` is 1 to 500."));
     }
-    let (feed, after) = (state.feed.clone(), wanted.after.unwrap_or_default());
+    let (feed, after) = (state.feed.clone(), wanted.after);
     let is_full = |count: usize| count == limit as usize;
     let totals = match wanted.by {
         By::Caller => {
+            let after = after.map(|after| after.0).unwrap_or_default();
             let found = state.apart(async move { calls::callers(feed.store(), month, &after, limit).await }).await?;
             let callers = found.map_err(refusal)?;
             let next = callers.last().filter(|_| is_full(callers.len())).map(|last| last.number.clone());
             Totals { month: month.to_string(), callers: Some(callers), programs: None, next }
         }
         By::Program => {
-            let after = if after.is_empty() { Ok(0) } else { after.parse() };
-            let after: u32 = after.map_err(|_| bad("`after` is the id of a program, as `next` said."))?;
+            let after = after.map_or(0, |after| after.program());
             let found = state.apart(async move { calls::programs(feed.store(), month, after, limit).await }).await?;
             let programs = found.map_err(refusal)?;
             let next = programs.last().filter(|_| is_full(programs.len())).map(|last| last.program.clone());

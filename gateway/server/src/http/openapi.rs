@@ -71,7 +71,11 @@ pub fn document() -> Result<String, serde_json::Error> {
         .build();
     add_security_schemes(&mut document);
     add_heads(&mut document);
-    make_body_optional(&mut document, "/v1/refresh");
+    for (path, required) in
+        [("/v1/refresh", Required::False), ("/v1/uploads", Required::False), ("/v1/uploads/{id}", Required::True)]
+    {
+        say_whether_body_is_required(&mut document, path, required);
+    }
     Ok(document.to_pretty_json()? + "\n")
 }
 
@@ -100,11 +104,12 @@ fn add_security_schemes(document: &mut Document) {
     }
 }
 
-/// A request without a body is understood here too.
-fn make_body_optional(document: &mut Document, path: &str) {
-    let operation = document.paths.paths.get_mut(path).and_then(|item| item.post.as_mut());
+/// Whether a request without a body is understood, where its type does not tell.
+fn say_whether_body_is_required(document: &mut Document, path: &str, required: Required) {
+    let item = document.paths.paths.get_mut(path);
+    let operation = item.and_then(|item| item.post.as_mut().or(item.patch.as_mut()));
     if let Some(RefOr::T(body)) = operation.and_then(|operation| operation.request_body.as_mut()) {
-        body.required = Some(Required::False);
+        body.required = Some(required);
     }
 }
 

@@ -124,7 +124,7 @@ impl Recording {
 /// digests of bytes that were never uploaded, or have expired: upload them again.
 #[utoipa::path(put, path = "/v1/recordings/{uuid}", tag = "recordings", operation_id = "put_recording",
     security(("bearer" = ["recordings"]), ("basic" = [])),
-    params(("uuid" = String, Path, description = "Made on the phone server when recording begins.", example = "6f1c0f1e-9a44-4b0e-8f6f-0d6f0c2b7a11")),
+    params(("uuid" = String, Path, description = "Made on the phone server when recording begins.", example = "6f1c0f1e-9a44-4b0e-8f6f-0d6f0c2b7a11", pattern = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")),
     request_body(content = RecordingFacts, description = "What is known of it.", content_type = "application/json", example = json!({
         "caller": "+221775550124", "recorded_at": "2026-11-24T10:00:00Z", "language": "fr", "category": "2", "hung_up": false,
         "title": "4f0c4dbba5d2c1d2a5c8e8b7b3f4d9f7f1f1c0a9e1c0ffee0123456789abcdef",
@@ -174,7 +174,11 @@ pub(super) struct Wanted {
     #[param(inline, nullable = false)]
     state: Option<Stands>,
     /// The `next` of the answer before.
-    #[param(nullable = false, example = "1764000000-6f1c0f1e-9a44-4b0e-8f6f-0d6f0c2b7a11")]
+    #[param(
+        nullable = false,
+        example = "1764000000-6f1c0f1e-9a44-4b0e-8f6f-0d6f0c2b7a11",
+        pattern = "^[0-9]{1,18}-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+    )]
     cursor: Option<String>,
     /// At most so many.
     #[param(minimum = 1, maximum = 100, default = 100)]
@@ -236,7 +240,7 @@ fn cursor_of(text: &str) -> Option<(i64, Uuid)> {
 /// What is known of it, and what became of it.
 #[utoipa::path(get, path = "/v1/recordings/{uuid}", tag = "recordings", operation_id = "get_recording",
     security(("bearer" = ["recordings"]), ("basic" = [])),
-    params(("uuid" = String, Path, description = "Its name.", example = "6f1c0f1e-9a44-4b0e-8f6f-0d6f0c2b7a11")),
+    params(("uuid" = String, Path, description = "Its name.", example = "6f1c0f1e-9a44-4b0e-8f6f-0d6f0c2b7a11", pattern = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")),
     responses(
         (status = 200, description = "The recording.", body = Recording, example = json!(example())),
         openapi::Malformed, openapi::NotAllowed, openapi::Unknown, openapi::Away
@@ -256,8 +260,8 @@ pub(super) async fn get(
 #[utoipa::path(get, path = "/v1/recordings/{uuid}/{part}", tag = "recordings", operation_id = "get_recording_part",
     security(("bearer" = ["recordings"]), ("basic" = [])),
     params(
-        ("uuid" = String, Path, description = "Its name.", example = "6f1c0f1e-9a44-4b0e-8f6f-0d6f0c2b7a11"),
-        ("part" = String, Path, description = "`title` or `body`.", example = "body"),
+        ("uuid" = String, Path, description = "Its name.", example = "6f1c0f1e-9a44-4b0e-8f6f-0d6f0c2b7a11", pattern = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"),
+        ("part" = String, Path, description = "`title` or `body`.", example = "body", pattern = "^(title|body)$"),
         ("Range" = Option<String>, Header, nullable = false, description = "One range, as for blobs.", example = "bytes=1000-")
     ),
     responses(

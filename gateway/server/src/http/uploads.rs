@@ -48,13 +48,13 @@ pub(super) async fn options(state: web::Data<State>) -> HttpResponse {
 #[utoipa::path(post, path = "/v1/uploads", tag = "uploads", operation_id = "post_upload",
     security(("bearer" = ["recordings"]), ("basic" = [])),
     params(
-        ("Tus-Resumable" = String, Header, description = "`1.0.0`.", example = "1.0.0"),
+        ("Tus-Resumable" = String, Header, description = "`1.0.0`.", example = "1.0.0", pattern = "^1[.]0[.]0$"),
         ("Upload-Length" = Option<i64>, Header, nullable = false, description = "How many bytes it will have.", example = 4464, minimum = 0),
-        ("Upload-Defer-Length" = Option<i64>, Header, nullable = false, description = "`1` where that is not known yet.", example = 1),
-        ("Upload-Metadata" = Option<String>, Header, nullable = false, description = "Is kept and told again; means nothing here.", example = "filename Ym9keS5tcDM="),
-        ("Upload-Checksum" = Option<String>, Header, nullable = false, description = "`sha1` or `sha256`, a space, and the digest of the bytes that come along, in base64.", example = "sha1 qZk+NkcGgWq6PiVxeFDCbJzQ2J0=")
+        ("Upload-Defer-Length" = Option<i64>, Header, nullable = false, description = "`1` where that is not known yet.", example = 1, minimum = 1, maximum = 1),
+        ("Upload-Metadata" = Option<String>, Header, nullable = false, description = "Is kept and told again; means nothing here.", example = "filename Ym9keS5tcDM=", max_length = 4096),
+        ("Upload-Checksum" = Option<String>, Header, nullable = false, description = "`sha1` or `sha256`, a space, and the digest of the bytes that come along, in base64.", example = "sha1 qZk+NkcGgWq6PiVxeFDCbJzQ2J0=", pattern = "^(sha1 [A-Za-z0-9+/]{26}[AEIMQUYcgkosw048]=|sha256 [A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=)$")
     ),
-    request_body(content = Vec<u8>, description = "The first bytes, or none.", content_type = "application/offset+octet-stream"),
+    request_body(content(("application/offset+octet-stream")), description = "The first bytes, or none."),
     responses(
         (status = 201, description = "It has begun.", headers(
             ("Location" = String, description = "Its address."),
@@ -107,8 +107,8 @@ pub(super) async fn post(
 #[utoipa::path(head, path = "/v1/uploads/{id}", tag = "uploads", operation_id = "head_upload",
     security(("bearer" = ["recordings"]), ("basic" = [])),
     params(
-        ("id" = String, Path, description = "From `Location`.", example = "6f1c0f1e-9a44-4b0e-8f6f-0d6f0c2b7a11"),
-        ("Tus-Resumable" = String, Header, description = "`1.0.0`.", example = "1.0.0")
+        ("id" = String, Path, description = "From `Location`.", example = "6f1c0f1e-9a44-4b0e-8f6f-0d6f0c2b7a11", pattern = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"),
+        ("Tus-Resumable" = String, Header, description = "`1.0.0`.", example = "1.0.0", pattern = "^1[.]0[.]0$")
     ),
     responses(
         (status = 200, description = "How it stands.", headers(
@@ -145,13 +145,13 @@ pub(super) async fn head(
 #[utoipa::path(patch, path = "/v1/uploads/{id}", tag = "uploads", operation_id = "patch_upload",
     security(("bearer" = ["recordings"]), ("basic" = [])),
     params(
-        ("id" = String, Path, description = "From `Location`.", example = "6f1c0f1e-9a44-4b0e-8f6f-0d6f0c2b7a11"),
-        ("Tus-Resumable" = String, Header, description = "`1.0.0`.", example = "1.0.0"),
+        ("id" = String, Path, description = "From `Location`.", example = "6f1c0f1e-9a44-4b0e-8f6f-0d6f0c2b7a11", pattern = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"),
+        ("Tus-Resumable" = String, Header, description = "`1.0.0`.", example = "1.0.0", pattern = "^1[.]0[.]0$"),
         ("Upload-Offset" = i64, Header, description = "Where these bytes begin.", example = 0, minimum = 0),
         ("Upload-Length" = Option<i64>, Header, nullable = false, description = "How many it will have, where that was not said before.", example = 4464, minimum = 0),
-        ("Upload-Checksum" = Option<String>, Header, nullable = false, description = "`sha1` or `sha256`, a space, and the digest of these bytes in base64.", example = "sha1 qZk+NkcGgWq6PiVxeFDCbJzQ2J0=")
+        ("Upload-Checksum" = Option<String>, Header, nullable = false, description = "`sha1` or `sha256`, a space, and the digest of these bytes in base64.", example = "sha1 qZk+NkcGgWq6PiVxeFDCbJzQ2J0=", pattern = "^(sha1 [A-Za-z0-9+/]{26}[AEIMQUYcgkosw048]=|sha256 [A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=)$")
     ),
-    request_body(content = Vec<u8>, description = "The bytes.", content_type = "application/offset+octet-stream"),
+    request_body(content(("application/offset+octet-stream")), description = "The bytes."),
     responses(
         (status = 204, description = "They are there.", headers(
             ("Upload-Offset" = i64, description = "How many bytes are there now."),
@@ -186,8 +186,8 @@ pub(super) async fn patch(
 #[utoipa::path(delete, path = "/v1/uploads/{id}", tag = "uploads", operation_id = "delete_upload",
     security(("bearer" = ["recordings"]), ("basic" = [])),
     params(
-        ("id" = String, Path, description = "From `Location`.", example = "6f1c0f1e-9a44-4b0e-8f6f-0d6f0c2b7a11"),
-        ("Tus-Resumable" = String, Header, description = "`1.0.0`.", example = "1.0.0")
+        ("id" = String, Path, description = "From `Location`.", example = "6f1c0f1e-9a44-4b0e-8f6f-0d6f0c2b7a11", pattern = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"),
+        ("Tus-Resumable" = String, Header, description = "`1.0.0`.", example = "1.0.0", pattern = "^1[.]0[.]0$")
     ),
     responses((status = 204, description = "It is gone."), openapi::NotAllowed, openapi::Unknown, openapi::OtherVersion, openapi::Away))]
 pub(super) async fn delete(

@@ -233,9 +233,6 @@ fn check(facts: &RecordingFacts) -> Result<u32, SubmitError> {
     if facts.language.len() > 12 || !facts.language.bytes().all(is_language) {
         return Err(SubmitError::Facts("language"));
     }
-    if !(0..=i64::from(i32::MAX)).contains(&facts.recorded_at.as_second()) {
-        return Err(SubmitError::Facts("recorded_at"));
-    }
     let Some(category) = &facts.category else { return Ok(0) };
     let tid = category.parse().ok().filter(|tid: &u32| *tid > 0 && *category == tid.to_string());
     tid.ok_or(SubmitError::Facts("category"))

@@ -135,17 +135,17 @@ mod tests {
         Published { kind: Kind::Program, version, gone: None }
     }
 
-    fn waits(place: Place, since: i64) -> Option<Reported> {
-        Some(Reported { place, why: "Its sound cannot be decoded.".into(), since })
+    fn waits(place: Place, since: i64) -> Reported {
+        Reported { place, why: "Its sound cannot be decoded.".into(), since }
     }
 
     fn outcome(
         server: &PhoneServer,
         entity: Published,
-        reported: Option<Reported>,
+        reported: impl Into<Option<Reported>>,
         reached_at: Option<i64>,
     ) -> (Place, i64) {
-        let Judgement { place, since, why } = judge(server, entity, reported, reached_at);
+        let Judgement { place, since, why } = judge(server, entity, reported.into(), reached_at);
         assert_eq!(why.is_empty(), place == Place::Shown, "what is not shown has its reason: {why}");
         (place, since)
     }

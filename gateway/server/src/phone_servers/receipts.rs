@@ -29,7 +29,9 @@ pub async fn keep(store: &Store, name: &str, subscribers: bool, receipt: &Receip
     let former = former(conn, name).await?;
     let now: i64 = conn.query_first("SELECT UNIX_TIMESTAMP()").await?.unwrap_or_default();
     let applied_at = match receipt.cursor {
-        Some(cursor) => applied_at(conn, cursor, receipt.applied_at.map_or(now, |at| at.as_second()), now).await?,
+        Some(cursor) => {
+            applied_at(conn, cursor, receipt.applied_at.map_or(now, jiff::Timestamp::as_second), now).await?
+        }
         None => 0,
     };
     move_history(conn, name, &former, receipt.cursor, applied_at).await?;

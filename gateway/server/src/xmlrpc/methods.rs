@@ -89,7 +89,7 @@ const METHODS: &[Method] = &[
         name: "audiospread.prompts",
         scope: Some(Scope::Admin),
         signatures: &[&["array", "int", "int"]],
-        help: "Every prompt in every language of the menus, ordered by context, key and language: from which offset, how many (1 to 500). \
+        help: "Every prompt in every language of the menus, ordered by context, key and language: from which offset, how many (1 to 400). \
                Structs of context, key, language, text, source (site, pack, default, none), nid, sha256 and seconds.",
     },
     Method {
