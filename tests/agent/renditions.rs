@@ -18,9 +18,13 @@ const SECONDS: u32 = 60;
 
 /// A minute of noise that swells and fades, as mp3 of 128 kbit/s in stereo.
 fn minute(directory: &Utf8Path) -> Vec<u8> {
-    let (wave, sound) = (directory.join("minute.wav"), directory.join("minute.mp3"));
+    noise(directory, SECONDS)
+}
+
+fn noise(directory: &Utf8Path, seconds: u32) -> Vec<u8> {
+    let (wave, sound) = (directory.join("noise.wav"), directory.join("noise.mp3"));
     let run = |command: &mut Command| assert!(command.status().unwrap().success(), "{command:?}");
-    let noise = ["synth", &SECONDS.to_string(), "pinknoise", "tremolo", "3"];
+    let noise = ["synth", &seconds.to_string(), "pinknoise", "tremolo", "3"];
     run(Command::new("sox").args(["-n", "-r", "44100", "-c", "2", wave.as_str()]).args(noise));
     run(Command::new("lame").args(["--quiet", "-b", "128", wave.as_str(), sound.as_str()]));
     fs::read(sound).unwrap()
@@ -111,6 +115,32 @@ async fn a_phone_server_that_prefers_renditions_fetches_a_fifth_and_hears_all_of
     third.pull();
     assert!(has(&third, &rendition), "one that was lost is made anew when it is asked for");
     assert_eq!(Sha256Digest::of(&fs::read(&file).unwrap()).to_string(), rendition);
+}
+
+/// Half an hour over a link of 400 kbyte a second, in the small form and in the original.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes: scripts/soak runs it"]
+async fn half_an_hour_of_sound_is_less_than_a_fifth_on_a_slow_link() {
+    let site = DrupalSite::new().configure("[renditions]\nenabled = true").build().await;
+    let sound = noise(site.directory(), 1800);
+    let original = site.replace_file_of_program(171, &sound).await;
+    let gateway = Gateway::of(&site, ALL_PROGRAMS);
+    let rendition = text(&rendered_body(&gateway)["phone"]["sha256"]).to_owned();
+    let fetched = |prefer: &str, sha256: &str| {
+        let link = Proxy::before(gateway.address);
+        let phone = Phone::of(&link.url());
+        phone.configure(&link.url(), &format!("prefer = \"{prefer}\"\nlimit_rate = \"400k\"\n"));
+        let began = Instant::now();
+        phone.pull_alone();
+        let took = began.elapsed();
+        let seen = link.take_seen();
+        let of_it = seen.iter().filter(|request| request.path.contains(sha256)).filter_map(|request| request.answered);
+        (of_it.sum::<usize>(), took)
+    };
+    let (small, quick) = fetched("phone", &rendition);
+    let (large, slow) = fetched("original", &original);
+    println!("{small} bytes in {quick:?} instead of {large} in {slow:?}: {:.1} %", 100.0 * small as f64 / large as f64);
+    assert!(small > 0 && small * 5 < large, "{small} of {large} bytes");
 }
 
 #[tokio::test(flavor = "multi_thread")]
