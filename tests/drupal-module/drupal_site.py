@@ -103,7 +103,7 @@ class RealGateway:
         os.makedirs(self.directory)
         self.address = f"http://127.0.0.1:{self.port}"
         site.sql_as_root(
-            f"CREATE DATABASE {site.name}_gateway CHARACTER SET utf8mb4; CREATE USER reader@localhost; CREATE USER own@localhost; "
+            f"CREATE DATABASE {site.name}_gateway CHARACTER SET utf8mb4; CREATE USER IF NOT EXISTS reader@localhost; CREATE USER IF NOT EXISTS own@localhost; "
             f"GRANT SELECT ON {site.name}.* TO reader@localhost; GRANT ALL ON {site.name}_gateway.* TO own@localhost"
         )
         scopes = {"drupal": ["feed", "blobs", "recordings", "calls", "admin"], "town": ["feed", "subscribers", "blobs", "recordings", "calls"]}
@@ -124,6 +124,8 @@ root = "{site.root}"
 url = "mysql://own@localhost/{site.name}_gateway?socket={site.socket}"
 [numbers]
 country_code = "221"
+[intake]
+web_user = "{os.geteuid()}"
 """)
         os.mkdir(os.path.join(self.directory, "data"))
         self.log = open(os.path.join(self.directory, "log"), "wb")

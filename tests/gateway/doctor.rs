@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Output};
 
 use serde_json::Value;
 
@@ -19,7 +21,10 @@ struct Said {
 
 impl Said {
     fn of(config: &str) -> Self {
-        let ran = audiospread(&["doctor", "--json", "--config", config]);
+        Self::read(audiospread(&["doctor", "--json", "--config", config]))
+    }
+
+    fn read(ran: Output) -> Self {
         let out = String::from_utf8(ran.stdout).unwrap();
         let checks = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         Self { code: ran.status.code(), checks, err: String::from_utf8(ran.stderr).unwrap() }
@@ -105,6 +110,7 @@ async fn a_host_where_all_is_well_gets_no_complaint() {
         "own database",
         "Drupal's files",
         "recordings",
+        "recordings' storage",
         "phone servers",
     ] {
         assert!(said.complaints("good").iter().any(|good| good.starts_with(what)), "{what} is not looked at");
@@ -208,6 +214,58 @@ async fn files_and_directories_that_are_wrong_are_named() {
     let said = host.examine();
     assert!(said.complaints("bad").iter().any(|told| told.contains("language packs") && told.contains("nowhere")));
     assert_eq!(said.code, Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_storage_of_recordings_is_looked_at_with_the_gateways_eyes_and_with_the_web_servers() {
+    const WHAT: &str = "recordings' storage";
+    /// A user that every host has and no web server should be.
+    const NOBODY: u32 = 65_534;
+    let mut host = Spoilt::new().await;
+    let repository = host.site.files().join("bitcache/file");
+    let of = |said: &Said, verdict: &str| {
+        let said = said.complaints(verdict);
+        said.into_iter().find(|said| said.starts_with(WHAT)).unwrap_or_else(|| panic!("not {verdict}"))
+    };
+    let names = || fs::read_dir(&repository).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
+    let before = names();
+    let good = of(&host.examine(), "good");
+    assert!(good.contains(repository.as_str()) && good.contains("can read and remove"), "{good}");
+    assert_eq!(names(), before, "nothing is left");
+
+    assert!(rustix::process::geteuid().is_root(), "only root can be somebody else: run the tests as root");
+    host.set("intake", "web_user", NOBODY.to_string());
+    let useless = of(&host.examine(), "doubtful");
+    assert!(useless.contains("web server's user nobody") && useless.contains("chmod g+rwxs"), "{useless}");
+    assert_eq!(names(), before);
+    chown(&repository, None, Some(NOBODY)).unwrap();
+    fs::set_permissions(&repository, fs::Permissions::from_mode(0o2770)).unwrap();
+    assert!(of(&host.examine(), "good").contains("and nobody can read"));
+    host.set("intake", "web_user", "no user of this name");
+    assert!(of(&host.examine(), "doubtful").contains("set intake.web_user"));
+
+    // As a user who may read everything here, and write nothing.
+    host.set("intake", "web_user", "0");
+    fs::set_permissions(&repository, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(host.site.directory(), fs::Permissions::from_mode(0o755)).unwrap();
+    for secret in ["reader", "gateway"] {
+        fs::set_permissions(host.site.directory().join(secret), fs::Permissions::from_mode(0o644)).unwrap();
+    }
+    let mut doctor = Command::new(env!("CARGO_BIN_EXE_audiospread"));
+    doctor.args(["doctor", "--json", "--config", &host.write()]).uid(NOBODY).gid(NOBODY);
+    let refused = of(&Said::read(doctor.output().unwrap()), "doubtful");
+    assert!(refused.contains("make the gateway's user a member of the directory's group"), "{refused}");
+
+    fs::remove_file(host.site.files().join(".htaccess")).unwrap();
+    let scripts = of(&host.examine(), "doubtful");
+    assert!(scripts.contains("PHP") && scripts.contains("intake.php_is_off"), "{scripts}");
+    host.set("intake", "store", "gateway");
+    assert!(of(&host.examine(), "good").contains("intake.store"));
+    host.set("intake", "store", "auto");
+    host.site.sql("REPLACE INTO {variable} VALUES ('file_bitcache_repository', 's:8:\"bitcache\";')").await;
+    assert!(of(&host.examine(), "good").contains("in the database"));
+    host.site.sql("DELETE FROM {content_node_field_instance} WHERE type_name = 'phone_message'").await;
+    assert!(of(&host.examine(), "doubtful").contains("install the module AudioSpread content"));
 }
 
 #[test]

@@ -7,8 +7,10 @@ mod manners;
 mod notified;
 mod phone_servers;
 mod recordings;
+mod room;
 mod several;
 mod stopping;
+mod storing;
 
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};

@@ -7,34 +7,47 @@ use std::time::Duration;
 use audiospread_protocol::Sha256Digest;
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
+use sha1::{Digest as _, Sha1};
 
 use super::until;
 use crate::harness::DrupalSite;
 use crate::harness::gateway::{EVERYTHING, Gateway, WITHOUT_FEED};
 
-const PENDING: &str = "<param><value><int>100</int></value></param><param><value><string></string></value></param>";
+pub(super) const PENDING: &str =
+    "<param><value><int>100</int></value></param><param><value><string></string></value></param>";
 
 /// A gateway with its site, and a phone server that sends it what callers left.
-struct Phone {
-    site: DrupalSite,
-    gateway: Gateway,
-    client: Client,
+pub(super) struct Phone {
+    // Ends before its files go.
+    pub(super) gateway: Gateway,
+    pub(super) site: DrupalSite,
+    pub(super) client: Client,
 }
 
 impl Phone {
     async fn new() -> Self {
-        let site = DrupalSite::new().configure("drupal.settle_ms = 50").build().await;
-        let gateway = Gateway::named(&site, "intake", "");
+        Self::of(DrupalSite::new().configure("drupal.settle_ms = 50").build().await, "").await
+    }
+
+    pub(super) async fn of(site: DrupalSite, settings: &str) -> Self {
+        let gateway = Gateway::named(&site, "intake", settings);
         let phone = Self { site, gateway, client: Client::new() };
         phone.until_it_listens().await;
         phone
     }
 
-    async fn until_it_listens(&self) {
+    /// Kills the gateway and starts it again.
+    pub(super) async fn again(self, settings: &str) -> Self {
+        let Self { site, gateway, .. } = self;
+        drop(gateway);
+        Self::of(site, settings).await
+    }
+
+    pub(super) async fn until_it_listens(&self) {
         until("the gateway listens", async || TcpStream::connect(self.gateway.address).is_ok()).await;
     }
 
-    async fn upload(&self, bytes: &[u8]) -> String {
+    pub(super) async fn upload(&self, bytes: &[u8]) -> String {
         let request = self.client.post(format!("{}/v1/uploads", self.gateway.url())).bearer_auth(EVERYTHING);
         let request = request.header("Tus-Resumable", "1.0.0").header("Upload-Length", bytes.len());
         let sent = request
@@ -47,12 +60,12 @@ impl Phone {
         Sha256Digest::of(bytes).to_hex()
     }
 
-    async fn put(&self, uuid: &str, facts: &Value) -> reqwest::Result<Response> {
+    pub(super) async fn put(&self, uuid: &str, facts: &Value) -> reqwest::Result<Response> {
         let request = self.client.put(format!("{}/v1/recordings/{uuid}", self.gateway.url())).bearer_auth(EVERYTHING);
         request.json(facts).send().await
     }
 
-    async fn get(&self, path: &str) -> Value {
+    pub(super) async fn get(&self, path: &str) -> Value {
         let answer =
             self.client.get(format!("{}{path}", self.gateway.url())).bearer_auth(EVERYTHING).send().await.unwrap();
         assert_eq!(answer.status(), 200, "{path}");
@@ -66,7 +79,7 @@ impl Phone {
     }
 
     /// Calls an XML-RPC method as Drupal does.
-    async fn call(&self, method: &str, params: &str) -> String {
+    pub(super) async fn call(&self, method: &str, params: &str) -> String {
         let body = format!(
             "<?xml version=\"1.0\"?><methodCall><methodName>{method}</methodName><params>{params}</params></methodCall>"
         );
@@ -75,16 +88,16 @@ impl Phone {
     }
 }
 
-fn sound(name: &str) -> Vec<u8> {
+pub(super) fn sound(name: &str) -> Vec<u8> {
     fs::read(format!("{}/scripts/asterisk/packs/{name}.mp3", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
 
 /// Two seconds of frames in which nothing is.
-fn silence() -> Vec<u8> {
+pub(super) fn silence() -> Vec<u8> {
     [&[0xff, 0xfb, 0x90, 0xc4][..], &[0; 413]].concat().repeat(80)
 }
 
-fn facts(title: Option<&str>, body: &str) -> Value {
+pub(super) fn facts(title: Option<&str>, body: &str) -> Value {
     let mut facts = json!({"caller": "+221775550124", "recorded_at": "2026-11-24T10:00:00Z", "language": "fr", "category": "2",
         "hung_up": true, "body": body});
     if let Some(title) = title {
@@ -93,11 +106,15 @@ fn facts(title: Option<&str>, body: &str) -> Value {
     facts
 }
 
-fn uuid(number: u32) -> String {
+pub(super) fn uuid(number: u32) -> String {
     format!("6f1c0f1e-9a44-4b0e-8f6f-{number:012x}")
 }
 
-async fn problem(answer: Response) -> (u16, Value) {
+pub(super) fn sha1(bytes: &[u8]) -> String {
+    hex::encode(Sha1::digest(bytes))
+}
+
+pub(super) async fn problem(answer: Response) -> (u16, Value) {
     (answer.status().as_u16(), answer.json().await.unwrap())
 }
 
@@ -195,10 +212,13 @@ async fn drupals_tables_say_what_became_of_a_recording() {
     for told in [
         "<name>caller</name><value><string>+221775550124</string></value>",
         "<name>category</name><value><i4>2</i4></value>",
-        "<name>body_store</name><value><string>gateway</string></value>",
+        "<name>body_store</name><value><string>bitcache</string></value>",
         "<name>title_store</name><value><string></string></value>",
         "<name>title_size</name><value><i4>0</i4></value>",
-        &format!("<name>body_ref</name><value><string>/v1/recordings/{}/body</string></value>", uuid(1)),
+        &format!(
+            "<name>body_ref</name><value><string>bitcache://{}</string></value>",
+            sha1(&sound("en/programs/untitled"))
+        ),
         &format!("<name>body_sha256</name><value><string>{body}</string></value>"),
     ] {
         assert!(waiting.contains(told), "{told}: {waiting}");
@@ -266,37 +286,6 @@ async fn drupals_tables_say_what_became_of_a_recording() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_gateway_that_is_killed_at_any_moment_has_each_recording_once_and_whole() {
-    const ROUNDS: u32 = 8;
-    let mut phone = Phone::new().await;
-    let (title, body) = (sound("en/programs/untitled"), sound("en/home/welcome_standard"));
-    for round in 1..=ROUNDS {
-        let facts = facts(Some(&phone.upload(&title).await), &phone.upload(&body).await);
-        // It is killed while it works on the submission, each time a little later.
-        let name = uuid(round);
-        let submitting = phone.put(&name, &facts);
-        let _ = tokio::time::timeout(Duration::from_millis(u64::from(round) * 12), submitting).await;
-        let Phone { site, gateway, client } = phone;
-        drop(gateway);
-        let gateway = Gateway::named(&site, "intake", "");
-        phone = Phone { site, gateway, client };
-        phone.until_it_listens().await;
-        // The phone server does not know what became of it, and sends it again.
-        let again = phone.put(&uuid(round), &facts).await.unwrap();
-        assert!(matches!(again.status().as_u16(), 200 | 201), "{}", again.text().await.unwrap());
-    }
-    assert_eq!(phone.states().await.len(), ROUNDS as usize);
-    let half: u32 = phone.site.own_value("SELECT COUNT(*) FROM recording WHERE state = 'storing'").await;
-    assert_eq!(half, 0);
-    for round in 1..=ROUNDS {
-        for (part, bytes) in [("title", &title), ("body", &body)] {
-            let path = phone.site.directory().join(format!("data-intake/recordings/{}-{part}.mp3", uuid(round)));
-            assert!(fs::read(path).unwrap() == *bytes, "{part} of {round}");
-        }
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn what_was_half_done_when_the_gateway_stopped_is_finished_or_undone() {
     let mut phone = Phone::new().await;
     let (title, body) = (sound("en/programs/untitled"), sound("en/home/welcome_standard"));
@@ -312,7 +301,7 @@ async fn what_was_half_done_when_the_gateway_stopped_is_finished_or_undone() {
     let mut own = crate::harness::Mariadb::shared().connect(Some(&site.own_database)).await;
     mysql_async::prelude::Queryable::query_drop(&mut own, "UPDATE recording SET state = 'storing'").await.unwrap();
     let gateway = Gateway::named(&site, "intake", "");
-    phone = Phone { site, gateway, client };
+    phone = Phone { gateway, site, client };
     phone.until_it_listens().await;
     let list = phone.get("/v1/recordings").await;
     assert_eq!(list["recordings"].as_array().unwrap().len(), 1, "{list}");

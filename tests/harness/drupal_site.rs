@@ -247,8 +247,12 @@ impl Builder {
             password_file = "{path}/gateway"
             [numbers]
             country_code = "221"
+            [intake]
+            web_user = "{user}"
             "#,
             charset = self.charset,
+            // The files are the tests' own.
+            user = rustix::process::geteuid().as_raw(),
             packs = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/asterisk/packs"),
         ))
         .unwrap();

@@ -28,7 +28,7 @@ use audiospread_server::drupal::Reader;
 use audiospread_server::feed::{Commit, Feed, FindingChanges, Store};
 use audiospread_server::http;
 use audiospread_server::http::tokens::{Token, Tokens};
-use audiospread_server::intake::{Examiner, Recordings, Uploads};
+use audiospread_server::intake::{DrupalStorage, Examiner, Recordings, Uploads};
 use audiospread_server::refresh::{Handle, Requests};
 use camino::{Utf8Path, Utf8PathBuf};
 use mysql_async::prelude::Queryable;
@@ -94,8 +94,9 @@ impl Gateway {
         let address = listener.local_addr().unwrap();
         let uploads = Arc::new(Uploads::open(&path.join("uploads"), 1024 * 1024, Duration::from_secs(3600)).unwrap());
         let examiner = Examiner::new(env!("CARGO_BIN_EXE_audiospread").into());
-        let recordings =
-            Recordings::open(store.clone(), &path.join("recordings"), uploads.clone(), examiner, 60).unwrap();
+        let drupal = DrupalStorage::new(reader.clone(), &config::Intake::default());
+        let recordings = path.join("recordings");
+        let recordings = Recordings::open(store.clone(), &recordings, uploads.clone(), examiner, 60, drupal).unwrap();
         let intake = (uploads, Arc::new(recordings));
         let state = http::State::new(tokens, feed.clone(), sounds, intake, reader.clone(), handle);
         let server = http::serve(state, listener).unwrap();

@@ -77,6 +77,24 @@ pub struct Intake {
     pub max_minutes: u64,
     /// Hours for which bytes are kept that no recording has named.
     pub keep_upload_hours: u64,
+    /// Where recordings are put.
+    pub store: StoreIn,
+    /// As whom the web server runs Drupal: a user of this host, by name or by number.
+    pub web_user: String,
+    /// Whether the web server runs no PHP in Drupal's files directory, though no `.htaccess` there says so.
+    pub php_is_off: bool,
+    /// Seconds between looks at whether Drupal has what the gateway still keeps a copy of.
+    pub settle_seconds: u64,
+}
+
+/// Where recordings are put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StoreIn {
+    /// Into Drupal's own storage where that can be written safely, else as with [`Self::Gateway`].
+    Auto,
+    /// Nowhere in Drupal: its module fetches them from the gateway.
+    Gateway,
 }
 
 impl Intake {
@@ -93,7 +111,15 @@ impl Intake {
 
 impl Default for Intake {
     fn default() -> Self {
-        Self { max_mebibytes: 64, max_minutes: 60, keep_upload_hours: 72 }
+        Self {
+            max_mebibytes: 64,
+            max_minutes: 60,
+            keep_upload_hours: 72,
+            store: StoreIn::Auto,
+            web_user: "www-data".into(),
+            php_is_off: false,
+            settle_seconds: 600,
+        }
     }
 }
 

@@ -1,17 +1,20 @@
 //! The doctor: looks for what can go wrong on the Drupal host, and says what to do about it.
 //!
-//! It reads and changes nothing but the gateway's own database, which it brings to this program's schema as a start of the gateway would.
+//! It changes nothing but the gateway's own database, which it brings to this program's schema as a start of the gateway would; into Drupal's
+//! storage it writes a file where recordings go, and removes it.
 
 use std::net::TcpListener;
 
 use camino::Utf8Path;
 use serde::Serialize;
 
-use crate::blobs::{Blobs, Encoder, is_opened_in_steps, load_packs};
+use crate::beneath::is_opened_in_steps;
+use crate::blobs::{Blobs, Encoder, load_packs};
 use crate::config::Config;
 use crate::drupal::Reader;
 use crate::feed::Store;
 use crate::http::tokens::Tokens;
+use crate::intake::DrupalStorage;
 use crate::{database, gateway, intake, phone_servers};
 
 /// One thing that was looked at.
@@ -240,12 +243,48 @@ async fn recordings(store: &Store) -> Check {
     }
 }
 
+/// Whether what callers left can be put into Drupal's storage, and used and removed there by the web server.
+async fn recordings_storage(storage: &DrupalStorage) -> Check {
+    const WHAT: &str = "recordings' storage";
+    if !storage.is_used() {
+        return check(
+            WHAT,
+            Verdict::Good,
+            "the gateway keeps recordings, and Drupal's module fetches them (intake.store)",
+        );
+    }
+    match storage.probe().await {
+        Ok((directories, web_user)) => {
+            let directories: Vec<&str> = directories.iter().map(|directory| directory.as_str()).collect();
+            let directories = directories.join(" and ");
+            check(
+                WHAT,
+                Verdict::Good,
+                format!(
+                    "this user can write and remove in {directories}, and {web_user} can read and remove what is written there"
+                ),
+            )
+        }
+        Err(trouble) if trouble.is_wanted() => check(
+            WHAT,
+            Verdict::Good,
+            format!("the gateway keeps recordings, and Drupal's module fetches them, since {trouble}"),
+        ),
+        Err(trouble) => check(
+            WHAT,
+            Verdict::Doubtful,
+            format!("recordings stay with the gateway until Drupal fetches them: {trouble}"),
+        ),
+    }
+}
+
 /// Drupal's files, where its tables say that they are.
 async fn examine_files(config: &Config, reader: Reader, checks: &mut Vec<Check>) {
     let storage = match reader.read_storage().await {
         Ok(storage) => storage,
         Err(error) => return checks.push(check("Drupal's files", Verdict::Bad, error.to_string())),
     };
+    let for_recordings = DrupalStorage::new(reader.clone(), &config.intake);
     let opened = async {
         let packs = load_packs(&config.packs_dir).map_err(|error| error.to_string())?;
         let pool = config.database.opts().map_err(|error| error.to_string())?;
@@ -254,8 +293,13 @@ async fn examine_files(config: &Config, reader: Reader, checks: &mut Vec<Check>)
             Blobs::open_index(pool, reader, &config.data_dir, packs.sounds).await.map_err(|error| error.to_string())?;
         blobs.check_storage(storage.clone()).await.map_err(|error| error.to_string())
     };
-    checks.push(judge("Drupal's files", opened.await, |()| {
+    let files = judge("Drupal's files", opened.await, |()| {
         let how = if is_opened_in_steps() { ", in steps, since this kernel or its sandbox has no openat2" } else { "" };
         format!("{} can be read{how}", storage.files())
-    }));
+    });
+    let is_readable = files.verdict == Verdict::Good;
+    checks.push(files);
+    if is_readable {
+        checks.push(recordings_storage(&for_recordings).await);
+    }
 }

@@ -16,7 +16,7 @@ use crate::config::{Config, ConfigError};
 use crate::drupal::{ReadError, Reader};
 use crate::feed::{Feed, FeedError, Store};
 use crate::http::tokens::{Tokens, TokensError};
-use crate::intake::{Examiner, Recordings, SubmitError, Uploads};
+use crate::intake::{DrupalStorage, Examiner, Recordings, SubmitError, Uploads};
 use crate::refresh::{self, Handle, Refresher};
 use crate::{calls, database, http, phone_servers};
 
@@ -90,11 +90,17 @@ pub async fn open_feed(config: &Config) -> Result<Store, GatewayError> {
 }
 
 /// Opens the store of recordings; sounds are examined by processes of this program.
-fn open_recordings(config: &Config, store: Store, uploads: Arc<Uploads>) -> Result<Recordings, GatewayError> {
+fn open_recordings(
+    config: &Config,
+    store: Store,
+    uploads: Arc<Uploads>,
+    reader: Reader,
+) -> Result<Recordings, GatewayError> {
     let directory = config.data_dir.join("recordings");
     let program = std::env::current_exe().and_then(|path| Utf8PathBuf::try_from(path).map_err(io::Error::other));
     let opened = program.and_then(|program| {
-        Recordings::open(store, &directory, uploads, Examiner::new(program), config.intake.max_minutes)
+        let drupal = DrupalStorage::new(reader, &config.intake);
+        Recordings::open(store, &directory, uploads, Examiner::new(program), config.intake.max_minutes, drupal)
     });
     opened.map_err(|source| GatewayError::DataDir { path: directory, source })
 }
@@ -150,7 +156,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), G
             .map_err(|source| GatewayError::DataDir { path: config.data_dir.join("uploads"), source })?;
     let uploads = Arc::new(uploads);
     background.spawn(uploads.clone().run_sweep());
-    let recordings = open_recordings(&config, feed.store().clone(), uploads.clone())?;
+    let recordings = open_recordings(&config, feed.store().clone(), uploads.clone(), reader.clone())?;
     recordings.recover().await?;
     let recordings = Arc::new(recordings);
     if let Some(site) = config.drupal.site_url.clone() {
@@ -166,6 +172,11 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), G
         async move { recordings.forget_numbers(days).await }
     });
     background.spawn(phone_servers::thin_history(feed.store().clone()));
+    background.spawn({
+        let (recordings, reader) = (recordings.clone(), reader.clone());
+        let pause = Duration::from_secs(config.intake.settle_seconds.max(1));
+        async move { recordings.run_settling(&reader, pause).await }
+    });
     background.spawn(calls::forget_numbers(feed.store().clone(), config.privacy.keep_numbers_days));
 
     let address = listener.local_addr().unwrap_or(config.listen);

@@ -2,6 +2,7 @@
 //!
 //! The rooms and who may know whom stand in `gateway/ARCHITECTURE.md`.
 
+mod beneath;
 pub mod blobs;
 pub mod calls;
 pub mod catalogue;
@@ -16,4 +17,5 @@ pub mod intake;
 pub mod migrations;
 pub mod phone_servers;
 pub mod refresh;
+mod web_user;
 mod xmlrpc;

@@ -26,6 +26,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { number: 4, name: "recordings", sql: include_str!("../migrations/0004_recordings.sql") },
     Migration { number: 5, name: "renditions", sql: include_str!("../migrations/0005_renditions.sql") },
     Migration { number: 6, name: "phone servers", sql: include_str!("../migrations/0006_phone_servers.sql") },
+    Migration { number: 7, name: "recording_parts", sql: include_str!("../migrations/0007_recording_parts.sql") },
 ];
 
 /// How long to wait, in seconds, while another gateway migrates.

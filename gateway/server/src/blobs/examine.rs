@@ -3,13 +3,13 @@
 use std::io;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::beneath::{Facts, Found, Root, facts_of};
 use super::index::{Index, Task};
 use super::measure::{Measured, measure};
 use super::record::{Audio, Condition, Entry, Home};
 use super::roots::{Place, check_directory, places};
 use super::store::{Store, StoreError};
 use super::unblocked;
+use crate::beneath::{Facts, Found, Root, facts_of};
 use crate::catalogue::site::AudioSource;
 use crate::drupal::{FilePath, ReadError, Reader, Storage};
 

@@ -10,10 +10,10 @@ use audiospread_protocol::Sha256Digest;
 use camino::{Utf8Path, Utf8PathBuf};
 use tokio::sync::{Notify, watch};
 
-use super::beneath::Facts;
 use super::record::{Condition, Entry, Home, Record, source_text};
 use super::rendition::Rendition;
 use super::state::{State, beginning};
+use crate::beneath::Facts;
 use crate::catalogue::site::{AudioIndex, AudioSource, AudioState};
 use crate::catalogue::{Finding, Severity, Subject, codes};
 

@@ -3,7 +3,6 @@
 //! The index ([`Index`]) answers the catalogue without touching a disk; a worker looks at what is new, a sweep at what may have changed. Which
 //! blobs a phone server may have is the feed's business, sending them that of the HTTP edge.
 
-mod beneath;
 mod encoder;
 mod examine;
 mod frames;
@@ -33,7 +32,6 @@ use audiospread_protocol::Sha256Digest;
 use camino::Utf8Path;
 use tokio::sync::Mutex;
 
-pub(crate) use beneath::is_opened_in_steps;
 pub use encoder::{EncodeError, Encoder};
 pub use index::{Index, Progress};
 pub use open::{BlobError, OpenBlob};

@@ -6,7 +6,6 @@ use std::io;
 use audiospread_protocol::Sha256Digest;
 
 use super::Blobs;
-use super::beneath::{Facts, Found, Root, facts_of};
 use super::index::Index;
 use super::packs::PackSounds;
 use super::record::{Condition, Entry, Home};
@@ -14,6 +13,7 @@ use super::roots::path_below;
 use super::store::{Store, StoreError};
 use super::table::{self, TableError};
 use super::unblocked;
+use crate::beneath::{Facts, Found, Root, facts_of};
 use crate::catalogue::site::AudioSource;
 use crate::drupal::Storage;
 

@@ -9,8 +9,8 @@ use audiospread_protocol::{AudioRef, Sha256Digest};
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Deserialize;
 
-use super::beneath::{Facts, Found, Root};
 use super::measure::{Mime, measure};
+use crate::beneath::{Facts, Found, Root};
 use crate::catalogue::{Finding, Packs, PromptName, Severity, Subject, Words, codes};
 
 /// Why the packs cannot be loaded.

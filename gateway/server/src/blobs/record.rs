@@ -2,8 +2,8 @@
 
 use audiospread_protocol::{AudioRef, Sha256Digest};
 
-use super::beneath::Facts;
 use super::measure::Mime;
+use crate::beneath::Facts;
 use crate::catalogue::site::{AudioSource, AudioState};
 
 /// Where bytes were found.

@@ -4,8 +4,8 @@ use std::io;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::beneath::{Found, Root};
 use super::index::Index;
+use crate::beneath::{Found, Root};
 use crate::catalogue::site::AudioSource;
 use crate::drupal::{Adapter, FilePath, Storage};
 

@@ -6,10 +6,10 @@ use std::time::Instant;
 use audiospread_protocol::Sha256Digest;
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::beneath::Facts;
 use super::index::Progress;
 use super::record::{Condition, Entry, Home, Record};
 use super::rendition::Rendition;
+use crate::beneath::Facts;
 use crate::catalogue::site::AudioSource;
 
 /// The maps: each source has a slot, and everything else speaks of slots.

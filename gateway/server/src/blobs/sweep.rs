@@ -5,12 +5,12 @@
 use std::time::{Duration, Instant};
 
 use super::Blobs;
-use super::beneath::{Found, Root};
 use super::index::Index;
 use super::record::{Condition, Entry, Home};
 use super::roots::{Place, path_below, places};
 use super::store::Store;
 use super::unblocked;
+use crate::beneath::{Found, Root};
 use crate::catalogue::site::AudioSource;
 use crate::drupal::{FilePath, Storage};
 

@@ -10,10 +10,10 @@ use futures_util::StreamExt;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Params, Row, Value, from_row_opt};
 
-use super::beneath::Facts;
 use super::index::Index;
 use super::measure::Mime;
 use super::record::{Audio, Condition, Entry, Home, source_of, source_text};
+use crate::beneath::Facts;
 use crate::catalogue::site::AudioSource;
 use crate::database::{Connection, Pool, PoolError};
 

@@ -68,6 +68,8 @@ codes! {
     CORRUPT_BLOB = "corrupt_blob": "Error: a blob's bytes are not those that its name says.";
     UNREADABLE_FILE = "unreadable_file": "Error: a file of Drupal's may not be read by the gateway.";
     PACK_SOUND_UNUSABLE = "pack_sound_unusable": "Warning: a sound of a language pack is no audio, or cannot be read.";
+    // Recordings.
+    RECORDING_STORAGE = "recording_storage": "Warning: recordings stay with the gateway until Drupal fetches them, since they cannot be put into Drupal's storage.";
     // Phone servers.
     UNDECODABLE_SOUND = "undecodable_sound": "A phone server cannot decode a sound; an error where callers there so lack the whole.";
     CALL_CONFLICT = "call_conflict": "Warning: a phone server sent two different call records under one number; the first one counts.";

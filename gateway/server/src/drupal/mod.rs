@@ -8,6 +8,7 @@ mod files;
 mod frame;
 mod layout;
 mod marks;
+mod messages;
 mod names;
 mod nodes;
 mod notes;
@@ -25,6 +26,7 @@ mod values;
 
 pub use error::ReadError;
 pub use marks::Marks;
+pub use messages::{MessageStorage, SoundField};
 pub use names::NameError;
 pub(crate) use nodes::IN_FLIGHT;
 pub use reader::Reader;

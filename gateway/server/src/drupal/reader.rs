@@ -29,7 +29,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 pub struct Reader {
     pub(super) pool: Pool,
     pub(super) drupal: Drupal,
-    content: Content,
+    pub(super) content: Content,
 }
 
 impl std::fmt::Debug for Reader {

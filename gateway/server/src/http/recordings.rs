@@ -17,7 +17,7 @@ use super::conditional::has_already;
 use super::part::{Part as Asked, asked_for};
 use super::problems::Refusal;
 use super::{State, openapi};
-use crate::intake::{AskError, KeptPart, Moderation, Part, State as Stands, SubmitError, Submitted};
+use crate::intake::{AskError, KeptPart, Moderation, Part, SoundError, State as Stands, SubmitError, Submitted};
 
 /// At most so many in an answer.
 const MOST: usize = 100;
@@ -292,9 +292,18 @@ pub(super) async fn part(
     if has_already(request.headers(), &etag) {
         return Ok(HttpResponse::NotModified().insert_header((header::ETAG, etag)).finish());
     }
-    let path = state.recordings.file_of(uuid, part);
-    let file = tokio::fs::File::open(&path).await;
-    let mut file = file.map_err(|error| Refusal::unavailable("The store of the recordings", error))?;
+    let recordings = state.recordings.clone();
+    let opened = state.apart(async move { recordings.sound(uuid, part, &is).await }).await?;
+    let opened = opened.map_err(|error| match error {
+        SoundError::Feed(error) => super::feed::refusal(error),
+        error => Refusal::unavailable("The store of the recordings", error),
+    })?;
+    let mut file = tokio::fs::File::from_std(opened.ok_or_else(|| {
+        Refusal::new(
+            ProblemCode::NotFound,
+            "The sound is gone: its node was deleted in Drupal, or has another one now.",
+        )
+    })?);
     let Asked { mut answer, start, length } = asked_for(&request, &etag, is.size, "recording")?;
     answer
         .insert_header((header::ETAG, etag))

@@ -175,7 +175,7 @@ impl Recordings {
         }
     }
 
-    async fn with_states(&self, reader: &Reader, kept: Vec<Kept>) -> Result<Vec<Standing>, AskError> {
+    pub(super) async fn with_states(&self, reader: &Reader, kept: Vec<Kept>) -> Result<Vec<Standing>, AskError> {
         let uuids: Vec<Uuid> = kept.iter().map(|kept| kept.uuid).collect();
         let mut rows = reader.read_recordings(&uuids).await?;
         let with_state = |kept: Kept| {

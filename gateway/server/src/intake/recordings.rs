@@ -1,7 +1,8 @@
 //! Recordings: bytes and facts become visible in one step, once, whatever breaks in between.
 //!
-//! The order is: row `storing`, files on the disk, row `pending`. What was left `storing` is finished at the next start, or undone where the
-//! bytes are gone; then the phone server, which keeps its copy until it is told that all is well, sends them again.
+//! The order is: row `storing`, the gateway's copies on the disk, Drupal's files on the disk, row `pending`. What was left `storing` is finished at
+//! the next start, or undone where the bytes are gone; then the phone server, which keeps its copy until it is told that all is well, sends
+//! them again. Where Drupal's storage cannot be written the gateway's copies are enough.
 
 use std::fs::{self, File};
 use std::io;
@@ -9,16 +10,20 @@ use std::sync::Arc;
 
 use audiospread_protocol::{RecordingFacts, Sha256Digest};
 use camino::{Utf8Path, Utf8PathBuf};
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
 use uuid::Uuid;
 
+use super::digests::{Digests, digests_of};
+use super::drupal_storage::DrupalStorage;
 use super::examiner::{ExamineError, Examiner};
+use super::parts::{self, Noted};
+use super::placing::Told;
 use super::rows::{self, Row, Written};
-use super::{Sound, Uploads};
+use super::{Sound, StoredIn, Uploads};
 use crate::feed::{FeedError, Store};
 
 /// The parts that a recording may have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Part {
     /// The spoken title.
     Title,
@@ -47,6 +52,9 @@ pub struct Recordings {
     uploads: Arc<Uploads>,
     examiner: Examiner,
     longest_ms: u64,
+    pub(super) drupal: DrupalStorage,
+    /// What is told of Drupal's storage.
+    pub(super) told: Mutex<Told>,
     /// Rung when a recording has come.
     pub(super) ring: Notify,
 }
@@ -107,6 +115,7 @@ impl Recordings {
         uploads: Arc<Uploads>,
         examiner: Examiner,
         longest_minutes: u64,
+        drupal: DrupalStorage,
     ) -> io::Result<Self> {
         fs::create_dir_all(directory)?;
         Ok(Self {
@@ -115,6 +124,8 @@ impl Recordings {
             uploads,
             examiner,
             longest_ms: longest_minutes * 60_000,
+            drupal,
+            told: Mutex::default(),
             ring: Notify::new(),
         })
     }
@@ -157,6 +168,7 @@ impl Recordings {
             Written::Storing => {}
         }
         self.keep(uuid, &parts)?;
+        self.put_into_drupal(uuid, &parts, false).await?;
         rows::show(&self.store, uuid).await?;
         self.ring.notify_one();
         Ok(Submitted::New)
@@ -168,8 +180,12 @@ impl Recordings {
     /// If the database or the disk fails.
     pub async fn recover(&self) -> Result<(), SubmitError> {
         for (uuid, title, body) in rows::storing(&self.store).await? {
-            match self.keep(uuid, &parts_of(title, body)) {
-                Ok(()) => rows::show(&self.store, uuid).await?,
+            let parts = parts_of(title, body);
+            match self.keep(uuid, &parts) {
+                Ok(()) => {
+                    self.put_into_drupal(uuid, &parts, true).await?;
+                    rows::show(&self.store, uuid).await?;
+                }
                 Err(SubmitError::Missing(_)) => {
                     rows::forget(&self.store, uuid).await?;
                     for part in [Part::Title, Part::Body] {
@@ -179,7 +195,20 @@ impl Recordings {
                 Err(error) => return Err(error),
             }
         }
+        for (uuid, title, body) in rows::without_parts(&self.store).await? {
+            let parts = parts_of(title, body);
+            for (part, _) in parts.into_iter().filter(|(part, _)| self.file_of(uuid, *part).is_file()) {
+                let sha1 = self.digests(&self.file_of(uuid, part)).await?.sha1;
+                parts::note(&self.store, uuid, part, Noted { store: StoredIn::Gateway, sha1 }).await?;
+            }
+        }
         Ok(())
+    }
+
+    pub(super) async fn digests(&self, path: &Utf8Path) -> Result<Digests, SubmitError> {
+        let owned = path.to_owned();
+        let read = tokio::task::spawn_blocking(move || digests_of(&owned)).await.map_err(io::Error::other);
+        read.flatten().map_err(|source| SubmitError::Disk { path: path.to_owned(), source })
     }
 
     async fn examine(&self, uuid: Uuid, part: Part, sha256: &Sha256Digest) -> Result<super::Heard, SubmitError> {

@@ -5,8 +5,8 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Row as SqlRow, Value, from_row_opt};
 use uuid::Uuid;
 
-use super::Heard;
 use super::recordings::FORGOTTEN;
+use super::{Heard, Part};
 use crate::feed::{FeedError, Store};
 
 /// A recording as it is written.
@@ -74,6 +74,13 @@ pub struct KeptPart {
     pub duration_ms: u64,
 }
 
+impl Kept {
+    /// The parts that there are.
+    pub fn parts(&self) -> impl Iterator<Item = (Part, KeptPart)> + use<> {
+        self.title.map(|title| (Part::Title, title)).into_iter().chain([(Part::Body, self.body)])
+    }
+}
+
 const COLUMNS: &str = "uuid, server, caller, language, category, recorded_at, received_at, hung_up, silent, body_sha256, body_size, body_ms, \
                        title_sha256, title_size, title_ms";
 
@@ -81,7 +88,7 @@ fn digest(bytes: Vec<u8>) -> Result<Sha256Digest, FeedError> {
     bytes.try_into().map(Sha256Digest).map_err(|_| FeedError::damaged("a digest has not 32 bytes"))
 }
 
-fn name(bytes: &[u8]) -> Result<Uuid, FeedError> {
+pub(super) fn name(bytes: &[u8]) -> Result<Uuid, FeedError> {
     Uuid::from_slice(bytes).map_err(FeedError::damaged)
 }
 
@@ -170,9 +177,15 @@ pub(super) async fn forget(store: &Store, uuid: Uuid) -> Result<(), FeedError> {
     Ok(store.connection().await?.exec_drop(delete, (uuid.as_bytes().as_slice(),)).await?)
 }
 
-/// What is half done: its name, and the digests of title and body.
-pub(super) async fn storing(store: &Store) -> Result<Vec<(Uuid, Option<Sha256Digest>, Sha256Digest)>, FeedError> {
-    let query = "SELECT uuid, title_sha256, body_sha256 FROM recording WHERE state = 'storing'";
+/// A recording's name, and the digests of title and body.
+pub(super) type Unfinished = (Uuid, Option<Sha256Digest>, Sha256Digest);
+
+/// What is half done.
+pub(super) async fn storing(store: &Store) -> Result<Vec<Unfinished>, FeedError> {
+    unfinished(store, "SELECT uuid, title_sha256, body_sha256 FROM recording WHERE state = 'storing'").await
+}
+
+async fn unfinished(store: &Store, query: &str) -> Result<Vec<Unfinished>, FeedError> {
     let rows: Vec<SqlRow> = store.connection().await?.exec(query, ()).await?;
     rows.into_iter()
         .map(|row| {
@@ -209,6 +222,23 @@ pub(super) async fn waiting(store: &Store, limit: u32) -> Result<Vec<Kept>, Feed
     );
     let rows: Vec<SqlRow> = store.connection().await?.exec(query, (limit,)).await?;
     rows.into_iter().map(kept).collect()
+}
+
+/// Recordings of which the gateway has copies of its own, in the order of their names, from behind this one on.
+pub(super) async fn with_copies(store: &Store, after: Uuid, limit: u32) -> Result<Vec<Kept>, FeedError> {
+    let query = format!(
+        "SELECT {COLUMNS} FROM recording WHERE state = 'pending' AND uuid > ? \
+         AND EXISTS (SELECT 1 FROM recording_part p WHERE p.uuid = recording.uuid AND p.kept = 1) ORDER BY uuid LIMIT ?"
+    );
+    let rows: Vec<SqlRow> = store.connection().await?.exec(query, (after.as_bytes().as_slice(), limit)).await?;
+    rows.into_iter().map(kept).collect()
+}
+
+/// Recordings that were kept before it was noted where their parts are.
+pub(super) async fn without_parts(store: &Store) -> Result<Vec<Unfinished>, FeedError> {
+    let query = "SELECT uuid, title_sha256, body_sha256 FROM recording WHERE state = 'pending' \
+                 AND NOT EXISTS (SELECT 1 FROM recording_part p WHERE p.uuid = recording.uuid)";
+    unfinished(store, query).await
 }
 
 /// How many recordings Drupal has not taken.

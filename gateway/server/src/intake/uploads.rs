@@ -339,8 +339,8 @@ impl Uploads {
         let path = self.bytes_of(id);
         if standing.length == Some(standing.offset) && path.is_file() {
             let read = path.clone();
-            let hashed = tokio::task::spawn_blocking(move || super::digests::sha256_of(&read)).await;
-            let sha256 = hashed.map_err(|_| UploadError::CutOff)?.map_err(UploadError::disk(&path))?;
+            let hashed = tokio::task::spawn_blocking(move || super::digests::digests_of(&read)).await;
+            let sha256 = hashed.map_err(|_| UploadError::CutOff)?.map_err(UploadError::disk(&path))?.sha256;
             fs::rename(&path, self.staged_as(&sha256)).map_err(UploadError::disk(&path))?;
             self.say(id, &Said { length: standing.length, metadata: standing.metadata.clone(), sha256: Some(sha256) })?;
         }

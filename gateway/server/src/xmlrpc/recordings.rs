@@ -10,7 +10,7 @@ use super::fault::Fault;
 use crate::http::State;
 use crate::http::feed::refusal;
 use crate::http::recordings::unanswered;
-use crate::intake::{Kept, KeptPart, Part};
+use crate::intake::{AskError, Kept, KeptPart, Part, StoredIn};
 
 /// At most so many in an answer.
 const MOST_PENDING: u32 = 100;
@@ -31,13 +31,17 @@ pub(super) async fn pending(state: &web::Data<State>, mut arguments: Arguments) 
         if !wake_key.is_empty() {
             recordings.remember_wake_key(&wake_key).await?;
         }
-        recordings.waiting(&reader, limit).await
+        let waiting = recordings.waiting(&reader, limit).await?;
+        let references = recordings.references(&waiting).await?;
+        Ok::<_, AskError>((waiting, references))
     });
-    let waiting = waiting.await?.map_err(unanswered)?;
-    Ok(Value::Array(waiting.iter().map(told).collect()))
+    let (waiting, mut references) = waiting.await?.map_err(unanswered)?;
+    let mut told = |kept: &Kept| told(kept, |part| references.remove(&(kept.uuid, part)));
+    Ok(Value::Array(waiting.iter().map(&mut told).collect()))
 }
 
-fn told(kept: &Kept) -> Value {
+/// A recording, whose parts are in the gateway where nothing says where else.
+fn told(kept: &Kept, mut place: impl FnMut(Part) -> Option<(StoredIn, String)>) -> Value {
     let yes = |is: bool| int(u8::from(is));
     let mut members = vec![
         ("uuid".to_owned(), text(kept.uuid.hyphenated().to_string())),
@@ -51,18 +55,20 @@ fn told(kept: &Kept) -> Value {
         ("silent".to_owned(), yes(kept.silent)),
     ];
     for (part, is) in [(Part::Body, Some(kept.body)), (Part::Title, kept.title)] {
-        members.extend(of_part(kept.uuid, part, is));
+        let place = place(part)
+            .unwrap_or_else(|| (StoredIn::Gateway, format!("/v1/recordings/{}/{}", kept.uuid, part.as_str())));
+        members.extend(of_part(part, is, place));
     }
     Value::Struct(members.into_iter().collect())
 }
 
-fn of_part(uuid: Uuid, part: Part, is: Option<KeptPart>) -> Vec<(String, Value)> {
+fn of_part(part: Part, is: Option<KeptPart>, (store, reference): (StoredIn, String)) -> Vec<(String, Value)> {
     let of = |value: fn(&KeptPart) -> u64| int(is.as_ref().map_or(0, value));
     let if_there = |value: String| text(if is.is_some() { value } else { String::new() });
     let name = part.as_str();
     vec![
-        (format!("{name}_store"), if_there("gateway".to_owned())),
-        (format!("{name}_ref"), if_there(format!("/v1/recordings/{uuid}/{name}"))),
+        (format!("{name}_store"), if_there(store.as_str().to_owned())),
+        (format!("{name}_ref"), if_there(reference)),
         (format!("{name}_size"), of(|part| part.size)),
         (format!("{name}_sha256"), text(is.map(|part| part.sha256.to_hex()).unwrap_or_default())),
         (format!("{name}_mime"), if_there("audio/mpeg".to_owned())),

@@ -1,10 +1,12 @@
-//! Opening Drupal's files: beneath a root directory, through no symbolic link, and nothing but plain files.
+//! Opening Drupal's files: beneath a root directory, through no symbolic link, and nothing but plain files. [`put`] makes new ones there.
 //!
 //! The directories are written to by a web server and the paths come out of a database. The root itself was named by whoever configured the
 //! site and may be reached through links, as `sites/default/files` often is.
 //!
 //! The kernel does it in one step since Linux 5.6 (`openat2`). Where it is older, or where a sandbox that is older refuses the call, each
 //! directory on the way is opened by itself, never through a link and never upwards.
+
+pub(crate) mod put;
 
 use std::fs::File;
 use std::io;
@@ -17,18 +19,18 @@ use rustix::io::Errno;
 
 /// What tells whether a file is still the one that was read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Facts {
+pub(crate) struct Facts {
     /// Bytes.
-    pub(super) size: u64,
+    pub(crate) size: u64,
     /// When its content was changed, in nanoseconds since 1970.
-    pub(super) mtime_ns: i64,
+    pub(crate) mtime_ns: i64,
     /// Its number in the file system.
-    pub(super) inode: u64,
+    pub(crate) inode: u64,
 }
 
 /// What is at a path beneath a root.
 #[derive(Debug)]
-pub(super) enum Found<T> {
+pub(crate) enum Found<T> {
     /// A plain file.
     File(T),
     /// Something that is no plain file: a directory, a pipe, a device.
@@ -67,21 +69,21 @@ pub(crate) fn is_opened_in_steps() -> bool {
 
 /// A directory beneath which files are opened.
 #[derive(Debug)]
-pub(super) struct Root {
+pub(crate) struct Root {
     directory: OwnedFd,
     way: Way,
 }
 
 impl Root {
     /// Opens the directory at `path`. Blocks.
-    pub(super) fn open(path: &Utf8Path) -> io::Result<Self> {
+    pub(crate) fn open(path: &Utf8Path) -> io::Result<Self> {
         let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
         let directory = openat(CWD, path.as_std_path(), flags, Mode::empty())?;
         Ok(Self { directory, way: Way::of_this_host() })
     }
 
     /// Whether nothing at all is in it. Blocks.
-    pub(super) fn is_empty(&self) -> io::Result<bool> {
+    pub(crate) fn is_empty(&self) -> io::Result<bool> {
         for entry in Dir::read_from(&self.directory)? {
             if !matches!(entry?.file_name().to_bytes(), b"." | b"..") {
                 return Ok(false);
@@ -91,14 +93,14 @@ impl Root {
     }
 
     /// What is known of the file at `path`, which is not opened. Blocks.
-    pub(super) fn look(&self, path: &str) -> io::Result<Found<Facts>> {
+    pub(crate) fn look(&self, path: &str) -> io::Result<Found<Facts>> {
         let Some(found) = self.resolve(path, OFlags::PATH)? else { return Ok(Found::Nothing) };
         let stat = fstat(&found)?;
         Ok(if is_plain(&stat) { Found::File(facts(&stat)) } else { Found::Other })
     }
 
     /// Opens the file at `path` for reading. Blocks, but not on pipes and devices: these are looked at and left alone.
-    pub(super) fn open_file(&self, path: &str) -> io::Result<Found<(File, Facts)>> {
+    pub(crate) fn open_file(&self, path: &str) -> io::Result<Found<(File, Facts)>> {
         match self.look(path)? {
             Found::File(_) => {}
             Found::Other => return Ok(Found::Other),
@@ -109,6 +111,11 @@ impl Root {
         let Some(file) = self.resolve(path, flags)? else { return Ok(Found::Nothing) };
         let stat = fstat(&file)?;
         Ok(if is_plain(&stat) { Found::File((File::from(file), facts(&stat))) } else { Found::Other })
+    }
+
+    /// Opens the directory at `path`, empty for the root itself; `None` if there is none, or if a link is on the way. Blocks.
+    pub(crate) fn open_directory(&self, path: &str) -> io::Result<Option<OwnedFd>> {
+        self.resolve(if path.is_empty() { "." } else { path }, OFlags::DIRECTORY | OFlags::RDONLY)
     }
 
     fn resolve(&self, path: &str, flags: OFlags) -> io::Result<Option<OwnedFd>> {
@@ -164,7 +171,7 @@ fn open_step(at: &OwnedFd, name: &str, flags: OFlags) -> Result<OwnedFd, Errno> 
 }
 
 /// What is known of an open file.
-pub(super) fn facts_of(file: &File) -> io::Result<Facts> {
+pub(crate) fn facts_of(file: &File) -> io::Result<Facts> {
     Ok(facts(&fstat(file)?))
 }
 
