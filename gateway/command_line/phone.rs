@@ -1,4 +1,4 @@
-//! The commands of the Asterisk host: pull, verify, status, menu, prune.
+//! The commands of the Asterisk host: pull, push, run, verify, status, menu, prune.
 
 mod progress;
 mod text;
@@ -6,9 +6,9 @@ mod text;
 use std::io::{self, Write};
 
 use audiospread_agent::{
-    self as agent, Amount, Config, Event, MirrorError, NO_ROOM, PullError, PullOptions, PullReport, RunError,
-    SoundError, SoundFormat, Stop, Stopper, UNDECODABLE, VerifyOptions, make_phone_sound, menu, prune, pull, status,
-    verify,
+    self as agent, Amount, Config, Event, Fault, MirrorError, NO_ROOM, PullError, PullOptions, PushError, PushOptions,
+    RunError, SoundError, SoundFormat, Stop, Stopper, UNDECODABLE, VerifyOptions, make_phone_sound, menu, prune, pull,
+    push, status, verify,
 };
 use camino::Utf8PathBuf;
 use clap::{Args, Subcommand};
@@ -31,13 +31,25 @@ pub(crate) enum Command {
         audiospread pull --limit-rate 8k          leave room for calls on a slow link\n  \
         audiospread pull --json | jq -c 'select(.event != \"stored\")'")]
     Pull(PullArgs),
-    /// Stay: pull when something changed, and take and send text messages.
+    /// Send what callers left, and the records of their calls, once.
     ///
-    /// What a service manager starts. It pulls as soon as the gateway says that something changed, and by the clock; it takes text messages in
-    /// by HTTP and sends those of the menus, if that is configured. Calls go on without it. SIGTERM ends it in an orderly way.
+    /// Each recording is made an mp3 once and uploaded from where the last try stopped; it stays here until the gateway has confirmed it, and for
+    /// `keep_days` after that. What nobody takes goes into quarantine with its reason and holds up nothing else.
+    #[command(after_help = "Examples:\n  \
+        audiospread push\n  \
+        audiospread push --limit-rate 4k          leave room for calls on a slow link\n  \
+        audiospread push --retry-quarantined      after the cause was mended\n  \
+        audiospread push --json | jq -c 'select(.event == \"quarantined\")'")]
+    Push(PushArgs),
+    /// Stay: pull when something changed, push when callers left something, and take and send text messages.
+    ///
+    /// What a service manager starts. It pulls as soon as the gateway says that something changed, sends what callers left as soon as they hung
+    /// up, and does both by the clock; it takes text messages in by HTTP and sends those of the menus, if that is configured. With `[hook]` it
+    /// also answers XML-RPC: `audiospread.sync`. Calls go on without it. SIGTERM ends it in an orderly way.
     #[command(after_help = "Examples:\n  \
         audiospread run\n  \
-        curl -H \"Authorization: Bearer $(cat sms.token)\" --json '{\"from\":\"+221775550109\",\"body\":\"health\",\"id\":\"1\"}' http://127.0.0.1:8096/v1/sms")]
+        curl -H \"Authorization: Bearer $(cat sms.token)\" --json '{\"from\":\"+221775550109\",\"body\":\"health\",\"id\":\"1\"}' http://127.0.0.1:8096/v1/sms\n  \
+        python3 -c 'import xmlrpc.client; xmlrpc.client.ServerProxy(\"http://sync:TOKEN@127.0.0.1:8096/xmlrpc\").audiospread.sync()'")]
     Run(Common),
     /// Prove that this host has what the gateway has.
     ///
@@ -102,6 +114,19 @@ pub(crate) struct PullArgs {
     accept: bool,
 }
 
+/// What `push` takes.
+#[derive(Args, Debug)]
+pub(crate) struct PushArgs {
+    #[command(flatten)]
+    common: Common,
+    /// At most so many bytes a second; k, M and G are understood.
+    #[arg(long, value_name = "RATE")]
+    limit_rate: Option<Amount>,
+    /// Try once more what is in quarantine (audiospread status says why it is there).
+    #[arg(long)]
+    retry_quarantined: bool,
+}
+
 /// What `verify` takes.
 #[derive(Args, Debug)]
 pub(crate) struct VerifyArgs {
@@ -145,6 +170,7 @@ pub(crate) struct PruneArgs {
 pub(crate) fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Pull(args) => run_pull(&args),
+        Command::Push(args) => run_push(&args),
         Command::Run(common) => run_daemon(&common),
         Command::Verify(args) => run_verify(&args),
         Command::Status(common) => {
@@ -197,7 +223,21 @@ fn run_pull(args: &PullArgs) -> Result<(), Failure> {
     progress.finish();
     let report = outcome?;
     args.common.print(&Done { event: "done", result: &report }, |out| text::pulled(out, &report))?;
-    judge(&report)
+    judge(&report.faults)
+}
+
+fn run_push(args: &PushArgs) -> Result<(), Failure> {
+    let config = args.common.load()?;
+    let progress = Progress::new(args.common.json);
+    let options = PushOptions { limit: args.limit_rate, retry_quarantined: args.retry_quarantined };
+    let outcome = runtime()?.block_on(async {
+        let stop = stop_on_signals()?;
+        push(&config, options, &stop, &|event| progress.tell(&event)).await.map_err(|error| push_failure(&error))
+    });
+    progress.finish();
+    let report = outcome?;
+    args.common.print(&Done { event: "done", result: &report }, |out| text::pushed(out, &report))?;
+    judge(&report.faults)
 }
 
 fn run_daemon(common: &Common) -> Result<(), Failure> {
@@ -217,10 +257,12 @@ fn run_daemon(common: &Common) -> Result<(), Failure> {
     })
 }
 
-/// What a service's log has of a pull: what changed and what is wrong.
+/// What a service's log has of pulls and pushes: what changed and what is wrong.
 fn log(event: &Event) {
     match event {
         Event::Applied { version, put, deleted, count, .. } => tracing::info!(version, put, deleted, count, "pulled"),
+        Event::Pushed { recordings, calls } => tracing::info!(recordings, calls, "pushed"),
+        Event::Quarantined { uuid, message } => tracing::warn!(uuid, "a recording is in quarantine: {message}"),
         Event::Undecodable { sha256, message } => tracing::warn!(%sha256, "a sound cannot be decoded: {message}"),
         Event::Retry { message, after_ms } => tracing::warn!(after_ms, "{message}"),
         Event::NotUnderstood { entity, message } => tracing::warn!(%entity, "not understood: {message}"),
@@ -229,7 +271,7 @@ fn log(event: &Event) {
     }
 }
 
-/// The last line of a pull for programs.
+/// The last line of a pull or a push for programs.
 #[derive(Serialize)]
 struct Done<'a, T> {
     event: &'static str,
@@ -237,12 +279,12 @@ struct Done<'a, T> {
     result: &'a T,
 }
 
-/// A pull that brought not everything is no success, but may be one later.
-fn judge(report: &PullReport) -> Result<(), Failure> {
-    let Some(first) = report.faults.iter().find(|fault| !fault.is_passing).or(report.faults.first()) else {
+/// A pull or a push that brought not everything is no success, but may be one later.
+fn judge(faults: &[Fault]) -> Result<(), Failure> {
+    let Some(first) = faults.iter().find(|fault| !fault.is_passing).or(faults.first()) else {
         return Ok(());
     };
-    let others = match report.faults.len() {
+    let others = match faults.len() {
         1 => String::new(),
         more => format!(" (and {} more)", more - 1),
     };
@@ -309,6 +351,16 @@ fn stop_on_signals() -> Result<Stop, Failure> {
 }
 
 fn pull_failure(error: &PullError) -> Failure {
+    if error.is_passing() {
+        Failure::Later(error.to_string())
+    } else if error.is_configuration() {
+        Failure::Usage(error.to_string())
+    } else {
+        Failure::Failed(error.to_string())
+    }
+}
+
+fn push_failure(error: &PushError) -> Failure {
     if error.is_passing() {
         Failure::Later(error.to_string())
     } else if error.is_configuration() {

@@ -188,13 +188,13 @@ async fn what_went_wrong_is_said_with_what_to_do_and_the_right_exit_code() {
     link.fail("/v1/feed", 1, Fault::Login);
     says(&phone, 1, "does this network want a login first?");
     link.fail("/v1/feed", 10, Fault::Drop);
-    says(&phone, 75, "the next pull");
+    says(&phone, 75, "the next try");
     link.heal();
     phone.use_token("a-token-that-nobody-knows");
     says(&phone, 2, "ask its administrator for a new one");
     assert!(!phone.run(&["pull"]).err().contains("a-token-that-nobody-knows"));
     phone.use_token(WITHOUT_FEED);
-    says(&phone, 2, "a token with the scopes feed and blobs");
+    says(&phone, 2, "a token with the scopes feed, blobs, recordings and calls");
     phone.use_token("two words");
     says(&phone, 2, "is the token and nothing else");
     let away = Phone::of("http://127.0.0.1:9");

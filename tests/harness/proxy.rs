@@ -27,6 +27,12 @@ pub(crate) enum Fault {
     Login,
     /// The connection ends without an answer.
     Drop,
+    /// So many bytes of the request's body reach the gateway; then the connection ends.
+    CutRequestAfter(usize),
+    /// The gateway does what was asked; its answer is lost.
+    LoseAnswer,
+    /// Somebody in front of the gateway answers: its status, and `Retry-After` where that is not empty.
+    Answer(u16, &'static str),
 }
 
 /// A fault of the answers to some requests.
@@ -42,6 +48,9 @@ struct Rule {
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
     pub(crate) path: String,
+    pub(crate) method: String,
+    /// Bytes of its body.
+    pub(crate) sent: u64,
     /// `Range`, where it was asked for.
     pub(crate) range: Option<String>,
     /// Bytes of the body that the gateway answered, once it has.
@@ -84,7 +93,7 @@ impl Proxy {
         format!("http://{}", self.address)
     }
 
-    /// From now on, so many answers to requests for a path with `path` in it have a fault.
+    /// From now on, so many answers to requests with `path` in their method and path, such as `PATCH /v1/uploads`, have a fault.
     pub(crate) fn fail(&self, path: &str, times: usize, fault: Fault) {
         self.state.lock().unwrap().rules.push(Rule { path: path.to_owned(), fault, times });
     }
@@ -108,8 +117,12 @@ fn carry(client: &TcpStream, gateway: SocketAddr, state: &Mutex<State>) -> io::R
         let mut state = state.lock().unwrap();
         state.count += 1;
         let number = state.count;
-        state.seen.push(Seen { path: path.clone(), range: header(&request, "range"), answered: None, number });
-        let rule = state.rules.iter_mut().find(|rule| rule.times > 0 && path.contains(&rule.path));
+        let sent = header(&request, "content-length").map_or(0, |length| length.parse().unwrap());
+        let method = request[0].split(' ').next().unwrap_or_default().to_owned();
+        let range = header(&request, "range");
+        state.seen.push(Seen { path: path.clone(), method, sent, range, answered: None, number });
+        let asked = format!("{} {path}", request[0].split(' ').next().unwrap_or_default());
+        let rule = state.rules.iter_mut().find(|rule| rule.times > 0 && asked.contains(&rule.path));
         let fault = rule.map(|rule| {
             rule.times -= 1;
             rule.fault.clone()
@@ -127,10 +140,24 @@ fn carry(client: &TcpStream, gateway: SocketAddr, state: &Mutex<State>) -> io::R
                 page.len()
             );
         }
+        Some(Fault::Answer(status, retry_after)) => {
+            let retry = if retry_after.is_empty() { String::new() } else { format!("Retry-After: {retry_after}\r\n") };
+            return write!(
+                out,
+                "HTTP/1.1 {status} As a test wants\r\n{retry}Content-Length: 0\r\nConnection: close\r\n\r\n"
+            );
+        }
         _ => {}
     }
     let mut upstream = TcpStream::connect(gateway)?;
     upstream.write_all(with_headers(&request, &[("Connection", "close")]).as_bytes())?;
+    let length: u64 = header(&request, "content-length").map_or(0, |length| length.parse().unwrap());
+    if let Some(Fault::CutRequestAfter(most)) = fault {
+        io::copy(&mut from_client.by_ref().take(length.min(most as u64)), &mut upstream)?;
+        upstream.shutdown(Shutdown::Both)?;
+        return client.shutdown(Shutdown::Both);
+    }
+    io::copy(&mut from_client.by_ref().take(length), &mut upstream)?;
     let mut from_gateway = BufReader::new(upstream);
     let head = read_head(&mut from_gateway)?;
     let mut body = Vec::new();
@@ -140,6 +167,13 @@ fn carry(client: &TcpStream, gateway: SocketAddr, state: &Mutex<State>) -> io::R
     }
     if let Some(seen) = state.lock().unwrap().seen.iter_mut().find(|seen| seen.number == number) {
         seen.answered = Some(body.len());
+    }
+    if fault == Some(Fault::LoseAnswer) {
+        return client.shutdown(Shutdown::Both);
+    }
+    // The answer to HEAD says how long a body would be, and has none.
+    if request[0].starts_with("HEAD ") {
+        return out.write_all(with_headers(&head, &[("Connection", "close")]).as_bytes());
     }
     let announced = body.len().to_string();
     let mut headers = vec![("Connection", "close"), ("Transfer-Encoding", ""), ("Content-Length", announced.as_str())];

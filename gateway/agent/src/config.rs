@@ -46,6 +46,9 @@ pub struct Config {
     /// What `prune` removes, and when.
     #[serde(default)]
     pub prune: PruneRules,
+    /// What goes to the gateway, and what becomes of it here.
+    #[serde(default)]
+    pub push: Push,
     /// How Asterisk is reached.
     #[serde(default)]
     pub asterisk: Asterisk,
@@ -177,6 +180,22 @@ impl Default for PruneRules {
     }
 }
 
+/// What goes to the gateway, and what becomes of it here.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Push {
+    /// Days for which recordings and call records are kept here after the gateway has them; at least 1.
+    pub keep_days: u32,
+    /// The encoder of recordings: lame, by name or path.
+    pub encoder: String,
+}
+
+impl Default for Push {
+    fn default() -> Self {
+        Self { keep_days: 30, encoder: "lame".into() }
+    }
+}
+
 fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Url, D::Error> {
     let text = String::deserialize(deserializer)?;
     text.parse().map_err(|error| serde::de::Error::custom(format!("gateway is no address: {error}")))
@@ -267,6 +286,9 @@ impl Config {
         }
         if !(1..=32).contains(&self.downloads) {
             return Err("downloads is 1 to 32");
+        }
+        if self.push.keep_days == 0 {
+            return Err("keep_days of [push] is at least 1: the menus count what a caller left today");
         }
         if self.pull_seconds < 10 {
             return Err("pull_seconds is at least 10");
@@ -375,7 +397,8 @@ mod tests {
                 plain.idle_seconds,
                 plain.keep_free,
                 plain.prune.older_than_days,
-                plain.prune.after_pull
+                plain.prune.after_pull,
+                plain.push.clone()
             ),
             (
                 spelled.sound_format,
@@ -384,7 +407,8 @@ mod tests {
                 spelled.idle_seconds,
                 spelled.keep_free,
                 spelled.prune.older_than_days,
-                spelled.prune.after_pull
+                spelled.prune.after_pull,
+                spelled.push
             ),
         );
     }

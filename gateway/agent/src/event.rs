@@ -1,4 +1,4 @@
-//! What a pull or a check tells while it is at work, for progress bars and for programs.
+//! What a pull, a push or a check tells while it is at work, for progress bars and for programs.
 
 use audiospread_protocol::{EntityKey, Sha256Digest, Version};
 use serde::{Serialize, Serializer};
@@ -92,6 +92,37 @@ pub enum Event {
         files: u64,
         /// Their bytes.
         bytes: u64,
+    },
+    /// How many recordings go to the gateway now.
+    Sending {
+        /// Recordings.
+        recordings: u64,
+    },
+    /// Bytes of recordings are at the gateway.
+    SentBytes {
+        /// How many, since the last such event.
+        bytes: u64,
+    },
+    /// The gateway has a recording.
+    Delivered {
+        /// Its name.
+        uuid: String,
+        /// It had it already: its answer was lost on the way.
+        was_known: bool,
+    },
+    /// A push brought something.
+    Pushed {
+        /// Recordings.
+        recordings: u64,
+        /// Call records.
+        calls: u64,
+    },
+    /// Nobody takes a recording: it is in quarantine, and everything else goes on.
+    Quarantined {
+        /// Its name.
+        uuid: String,
+        /// Why.
+        message: String,
     },
     /// The link failed and is tried again.
     Retry {

@@ -1,6 +1,6 @@
 //! The Asterisk side of AudioSpread: a local SQL mirror and a permanent audio store that are always whole.
 //!
-//! [`pull()`] brings what the gateway publishes; everything else here reads what is on this host. What a phone menu may read is written in
+//! [`pull()`] brings what the gateway publishes, [`push()`] takes there what callers left; everything else here reads what is on this host. What a phone menu may read is written in
 //! the crate's `README.md`.
 
 mod amount;
@@ -16,6 +16,8 @@ mod menu;
 mod mirror;
 mod prune;
 mod pull;
+mod push;
+mod receipt;
 mod run;
 mod shared;
 mod sound;
@@ -27,8 +29,8 @@ mod verify;
 mod workshop;
 
 pub use amount::Amount;
-pub use calls::{CallsError, CallsStatus};
-pub use config::{Asterisk, Config, ConfigError, Hook, Prefer, PruneRules, Send, SendMethod};
+pub use calls::{CallsError, CallsStatus, Quarantined};
+pub use config::{Asterisk, Config, ConfigError, Hook, Prefer, PruneRules, Push, Send, SendMethod};
 pub use event::{Event, Observer, Origin};
 pub use hook::HookError;
 pub use link::{LinkError, LinkOpenError};
@@ -37,6 +39,7 @@ pub use menu::{Menu, MenuCategory, MenuProgram, menu};
 pub use mirror::MirrorError;
 pub use prune::{Pruned, prune};
 pub use pull::{Fault, PullError, PullOptions, PullReport, pull};
+pub use push::{PushError, PushOptions, PushReport, push};
 pub use run::{RunError, run};
 pub use shared::SharedError;
 pub use sound::{PhoneSound, SoundError, SoundFormat, make_phone_sound};

@@ -45,6 +45,8 @@ pub struct Status {
     pub free_bytes: u64,
     /// When a pull last brought everything.
     pub pulled_at: Option<Timestamp>,
+    /// Seconds since then: how far the mirror may lag behind the site.
+    pub lag_seconds: Option<u64>,
     /// When a pull last failed, unless one succeeded since.
     pub failed_at: Option<Timestamp>,
     /// Why.
@@ -146,6 +148,9 @@ pub fn status(config: &Config) -> Result<Status, MirrorError> {
         calls_failure,
         free_bytes: directory.free()?,
         pulled_at: last.succeeded_at,
+        lag_seconds: last
+            .succeeded_at
+            .map(|at| u64::try_from(Timestamp::now().as_second() - at.as_second()).unwrap_or(0)),
         failed_at,
         failure,
     })

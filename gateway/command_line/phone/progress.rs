@@ -17,6 +17,7 @@ pub(super) enum Progress {
 
 const BYTES: &str = "{msg:16} {bar:32} {bytes:>10} of {total_bytes} {bytes_per_sec}, {eta} left";
 const SOUNDS: &str = "{msg:16} {bar:32} {pos:>10} of {len}, {eta} left";
+const RECORDINGS: &str = "{msg:16} {bar:32} {pos:>10} of {len} recordings, {elapsed}";
 const UNKNOWN: &str = "{msg:16} {spinner} {bytes:>10} {bytes_per_sec}";
 
 impl Progress {
@@ -48,7 +49,10 @@ impl Progress {
 
 fn print_line(event: &Event) {
     // Each piece of a body would be a line.
-    if matches!(event, Event::FeedBytes { .. } | Event::AudioBytes { .. } | Event::Checked { .. }) {
+    if matches!(
+        event,
+        Event::FeedBytes { .. } | Event::AudioBytes { .. } | Event::Checked { .. } | Event::SentBytes { .. }
+    ) {
         return;
     }
     if let Ok(mut line) = serde_json::to_vec(event) {
@@ -84,8 +88,20 @@ fn show(bar: &mut ProgressBar, event: &Event) {
         Event::Undecodable { sha256, message } => {
             say(bar, &format!("the sound {sha256} cannot be decoded, what names it stays as it was: {message}"));
         }
+        Event::Sending { recordings } => {
+            *bar = ProgressBar::new(*recordings);
+            bar.set_style(style(RECORDINGS));
+            bar.set_message("sending");
+            bar.tick();
+        }
+        Event::Delivered { .. } => bar.inc(1),
+        Event::Quarantined { uuid, message } => {
+            bar.inc(1);
+            say(bar, &format!("the recording {uuid} goes into quarantine: {message}"));
+        }
         Event::Made { .. } if bar.message() == "preparing sounds" => bar.inc(1),
-        Event::Made { .. } | Event::Stored { .. } | Event::Shown { .. } => {}
+        Event::SentBytes { .. } => bar.tick(),
+        Event::Made { .. } | Event::Stored { .. } | Event::Shown { .. } | Event::Pushed { .. } => {}
     }
 }
 

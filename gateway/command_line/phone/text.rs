@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use audiospread_agent::{Amount, Menu, MenuCategory, Pruned, PullReport, Status, Verified};
+use audiospread_agent::{Amount, Menu, MenuCategory, Pruned, PullReport, PushReport, Status, Verified};
 
 pub(super) fn pulled(out: &mut dyn Write, report: &PullReport) -> io::Result<()> {
     writeln!(
@@ -15,6 +15,24 @@ pub(super) fn pulled(out: &mut dyn Write, report: &PullReport) -> io::Result<()>
         writeln!(out, "{} sounds cannot be decoded (audiospread status)", report.undecodable)?;
     }
     writeln!(out, "callers get {} new states; {} wait", report.shown, report.waiting)
+}
+
+pub(super) fn pushed(out: &mut dyn Write, report: &PushReport) -> io::Result<()> {
+    writeln!(
+        out,
+        "recordings: {} sent ({}), {} wait",
+        report.recordings,
+        Amount(report.bytes),
+        report.recordings_waiting
+    )?;
+    if report.quarantined > 0 {
+        writeln!(out, "{} went into quarantine (audiospread status)", report.quarantined)?;
+    }
+    writeln!(
+        out,
+        "call records: {} sent, {} not taken, {} wait",
+        report.calls, report.calls_refused, report.calls_waiting
+    )
 }
 
 pub(super) fn verified(out: &mut dyn Write, verified: &Verified) -> io::Result<()> {
@@ -68,14 +86,34 @@ pub(super) fn status(out: &mut dyn Write, status: &Status) -> io::Result<()> {
     if let Some(calls) = &status.calls {
         writeln!(
             out,
-            "calls: {} records; recordings: {} done, {} being made; text messages: {} wait, {} failed; calls back: {} wait",
-            calls.call_records,
-            calls.recordings_done,
+            "recordings: {} wait for the gateway, {} are being made, {} in quarantine; calls: {} records, {} wait, {} not taken; \
+             text messages: {} wait, {} failed; calls back: {} wait",
+            calls.recordings_waiting,
             calls.recording,
+            calls.quarantined.len(),
+            calls.call_records,
+            calls.call_records_waiting,
+            calls.call_records_refused,
             calls.messages_pending,
             calls.messages_failed,
             calls.callbacks_pending
         )?;
+        for kept in &calls.quarantined {
+            writeln!(out, "in quarantine since {:.0}: {}: {}", kept.since, kept.uuid, printable(&kept.why))?;
+        }
+        if !calls.quarantined.is_empty() {
+            writeln!(out, "when the cause is mended: audiospread push --retry-quarantined")?;
+        }
+        if let Some(why) = &calls.last_refused {
+            writeln!(out, "the last call record that was not taken: {}", printable(why))?;
+        }
+        match &calls.pushed_at {
+            Some(at) => writeln!(out, "last whole push: {at:.0}")?,
+            None => writeln!(out, "no push has brought everything yet")?,
+        }
+        if let (Some(at), Some(why)) = (&calls.push_failed_at, &calls.push_failure) {
+            writeln!(out, "last failure of a push: {at:.0}: {}", printable(why))?;
+        }
         if let Some(last) = &calls.last_fault {
             writeln!(out, "{} faults in the menus, the last: {}", calls.faults, printable(last))?;
         }
@@ -84,7 +122,7 @@ pub(super) fn status(out: &mut dyn Write, status: &Status) -> io::Result<()> {
         writeln!(out, "{why}")?;
     }
     match &status.pulled_at {
-        Some(at) => writeln!(out, "last whole pull: {at:.0}")?,
+        Some(at) => writeln!(out, "last whole pull: {at:.0}, {} ago", ago(status.lag_seconds.unwrap_or(0)))?,
         None => writeln!(out, "no pull has brought everything yet")?,
     }
     if let (Some(at), Some(why)) = (&status.failed_at, &status.failure) {
@@ -127,6 +165,15 @@ pub(super) fn pruned(out: &mut dyn Write, pruned: &Pruned) -> io::Result<()> {
 fn length(milliseconds: i64) -> String {
     let seconds = (milliseconds + 500) / 1000;
     format!("{}:{:02}", seconds / 60, seconds % 60)
+}
+
+fn ago(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
+    }
 }
 
 /// What editors typed, fit for a terminal.

@@ -87,7 +87,8 @@ impl Calls {
     }
 }
 
-fn is_uuid(text: &str) -> bool {
+/// Whether a text is a uuid as we write them; only then it is part of a file's name.
+pub(crate) fn is_uuid(text: &str) -> bool {
     let groups: Vec<&str> = text.split('-').collect();
     groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
         && text.bytes().all(|byte| byte == b'-' || matches!(byte, b'0'..=b'9' | b'a'..=b'f'))

@@ -1,25 +1,43 @@
 //! What happened on the phone: `calls.db`, written by the dialplan, read by the agent. What stands in it is written in the crate's `README.md`.
 //!
 //! Of its rows the agent changes the state of recordings that nobody will finish any more, those of text messages that it sent, and what
-//! foreign menus handed over by file; everything else is the dialplan's.
+//! foreign menus handed over by file; and it keeps here what became of what it sends to the gateway. Everything else is the dialplan's.
 
+mod cleaning;
+mod delivery;
 mod handover;
 mod leftovers;
 mod messages;
+mod records;
 mod wave;
 
 use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 use serde::Serialize;
 
+pub(crate) use self::cleaning::Old;
+pub use self::delivery::Quarantined;
+pub(crate) use self::delivery::{Encoded, Part, Waiting};
+pub(crate) use self::handover::is_uuid;
 pub(crate) use self::leftovers::Running;
 pub(crate) use self::messages::Outgoing;
+pub(crate) use self::records::Row;
+pub(crate) use self::wave::Wave;
 use crate::database::{self, Migrations, OpenError};
 use crate::shared::{DataDir, SharedError};
 
-const MIGRATIONS: Migrations =
-    &[include_str!("../../schema/calls/0001.sql"), include_str!("../../schema/calls/0002.sql")];
+const MIGRATIONS: Migrations = &[
+    include_str!("../../schema/calls/0001.sql"),
+    include_str!("../../schema/calls/0002.sql"),
+    include_str!("../../schema/calls/0003.sql"),
+];
+
+/// Names in `meta`: when a push last brought everything, when one last failed, and why; when a receipt was last sent.
+const PUSHED_AT: &str = "pushed_at";
+const PUSH_FAILED_AT: &str = "push_failed_at";
+const PUSH_FAILURE: &str = "push_failure";
+const REPORTED_AT: &str = "reported_at";
 
 /// The database of what happens on the phone.
 #[derive(Debug)]
@@ -70,10 +88,24 @@ impl From<OpenError> for CallsError {
 pub struct CallsStatus {
     /// Recordings that are being made now.
     pub recording: u64,
-    /// Recordings that are done and wait to be sent.
-    pub recordings_done: u64,
-    /// Call records.
+    /// Recordings that are done and that the gateway has not confirmed.
+    pub recordings_waiting: u64,
+    /// Recordings that nobody takes, the last first.
+    pub quarantined: Vec<Quarantined>,
+    /// Call records that are kept here.
     pub call_records: u64,
+    /// Call records that the gateway has not confirmed.
+    pub call_records_waiting: u64,
+    /// Call records that the gateway did not take.
+    pub call_records_refused: u64,
+    /// Why the last of them was not.
+    pub last_refused: Option<String>,
+    /// When a push last brought everything.
+    pub pushed_at: Option<Timestamp>,
+    /// When a push last failed, unless one succeeded since.
+    pub push_failed_at: Option<Timestamp>,
+    /// Why.
+    pub push_failure: Option<String>,
     /// Calls back that wait.
     pub callbacks_pending: u64,
     /// Text messages that wait to be sent.
@@ -100,6 +132,49 @@ impl Calls {
         Ok(Self { connection: database::open_to_read(&Self::path_in(directory), MIGRATIONS)?, recordings })
     }
 
+    /// Where recordings lie.
+    pub(crate) fn recordings(&self) -> &Utf8Path {
+        &self.recordings
+    }
+
+    /// Grows with each commit of another connection.
+    pub(crate) fn data_version(&self) -> Result<i64, CallsError> {
+        Ok(self.connection.query_row("PRAGMA data_version", [], |row| row.get(0))?)
+    }
+
+    /// Notes how a push went: nothing failed, or why.
+    pub(crate) fn note_push(&self, at: Timestamp, failure: Option<&str>) -> Result<(), CallsError> {
+        let at = at.to_string();
+        if failure.is_none() {
+            self.remember(PUSHED_AT, Some(&at))?;
+        }
+        self.remember(PUSH_FAILED_AT, failure.map(|_| at.as_str()))?;
+        self.remember(PUSH_FAILURE, failure)
+    }
+
+    /// When a receipt was last sent, in Unix seconds.
+    pub(crate) fn reported_at(&self) -> Result<Option<i64>, CallsError> {
+        Ok(self.remembered(REPORTED_AT)?.and_then(|at| at.parse().ok()))
+    }
+
+    /// Notes when one was.
+    pub(crate) fn note_reported(&self, at: i64) -> Result<(), CallsError> {
+        self.remember(REPORTED_AT, Some(&at.to_string()))
+    }
+
+    fn remembered(&self, name: &str) -> Result<Option<String>, CallsError> {
+        let value = self.connection.query_row("SELECT value FROM meta WHERE name = ?1", [name], |row| row.get(0));
+        Ok(value.optional()?)
+    }
+
+    fn remember(&self, name: &str, value: Option<&str>) -> Result<(), CallsError> {
+        match value {
+            Some(value) => self.connection.execute("REPLACE INTO meta (name, value) VALUES (?1, ?2)", [name, value])?,
+            None => self.connection.execute("DELETE FROM meta WHERE name = ?1", [name])?,
+        };
+        Ok(())
+    }
+
     pub(crate) fn path_in(directory: &DataDir) -> Utf8PathBuf {
         directory.path().join("calls.db")
     }
@@ -110,9 +185,20 @@ impl Calls {
             let count: i64 = self.connection.query_row(query, [], |row| row.get(0))?;
             Ok(count.unsigned_abs())
         };
+        let (call_records_refused, last_refused) = self.refused_records()?;
+        let at = |name: &str| -> Result<Option<Timestamp>, CallsError> {
+            Ok(self.remembered(name)?.and_then(|at| at.parse().ok()))
+        };
         Ok(CallsStatus {
+            recordings_waiting: self.count_waiting()?,
+            quarantined: self.quarantined()?,
+            call_records_waiting: self.count_waiting_records()?,
+            call_records_refused,
+            last_refused,
+            pushed_at: at(PUSHED_AT)?,
+            push_failed_at: at(PUSH_FAILED_AT)?,
+            push_failure: self.remembered(PUSH_FAILURE)?,
             recording: count("SELECT count(*) FROM recordings WHERE state = 'recording'")?,
-            recordings_done: count("SELECT count(*) FROM recordings WHERE state = 'done'")?,
             call_records: count("SELECT count(*) FROM cdr")?,
             callbacks_pending: count("SELECT count(*) FROM callback WHERE state = 'pending'")?,
             messages_pending: count("SELECT count(*) FROM sms_out WHERE state = 'pending'")?,
@@ -146,7 +232,7 @@ impl Calls {
     }
 
     /// Whether a path that stands in the database is that of a recording of ours.
-    fn is_ours(&self, path: &Utf8Path) -> bool {
+    pub(crate) fn is_ours(&self, path: &Utf8Path) -> bool {
         path.parent() == Some(&self.recordings) && path.components().all(|part| part != Utf8Component::ParentDir)
     }
 }

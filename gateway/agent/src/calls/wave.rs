@@ -1,4 +1,5 @@
-//! Waves that nobody closed: Asterisk writes the length into the head when a recording ends, so that of a killed one says 0 bytes.
+//! Waves: what their heads say, and those that nobody closed. Asterisk writes the length into the head when a recording ends, so that of a
+//! killed one says 0 bytes.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -16,6 +17,69 @@ pub(super) enum Found {
     Nothing,
 }
 
+/// The sound of a recording: 16 bit, of one or two channels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Wave {
+    /// How long it is, in milliseconds.
+    pub(crate) duration_ms: u64,
+}
+
+/// Samples a second that an encoder takes, and telephones have.
+const RATES: std::ops::RangeInclusive<u32> = 8_000..=48_000;
+
+impl Wave {
+    /// Looks at a file, and repairs its head where nobody closed it. An encoder would take whatever it is given for sound.
+    ///
+    /// The inner error says why there is no sound that anybody could hear, today or tomorrow.
+    pub(crate) fn of(path: &Utf8Path) -> io::Result<Result<Self, &'static str>> {
+        // One that is not there is another matter than one without sound.
+        fs::metadata(path)?;
+        if repair(path)? == Found::Nothing {
+            return Ok(Err("there is no sound in it"));
+        }
+        let mut file = File::open(path)?;
+        let Some(Head { data, size, format: Some(format) }) = head(&mut file)? else {
+            return Ok(Err("it does not say of what form its sound is"));
+        };
+        let there = file.metadata()?.len().saturating_sub(data).min(u64::from(size));
+        let is_plain = format.tag == 1 && format.bits == 16;
+        if !is_plain || !matches!(format.channels, 1 | 2) || !RATES.contains(&format.rate) {
+            return Ok(Err("its sound is of another form than 16 bit, one or two channels, 8 to 48 kHz"));
+        }
+        let a_second = u64::from(format.rate) * u64::from(format.channels) * 2;
+        Ok(Ok(Self { duration_ms: there * 1000 / a_second }))
+    }
+}
+
+/// What the chunks in front of the samples say.
+struct Head {
+    /// Where the samples begin.
+    data: u64,
+    /// How many bytes of them are promised.
+    size: u32,
+    format: Option<Format>,
+}
+
+#[derive(Clone, Copy)]
+struct Format {
+    tag: u16,
+    channels: u16,
+    rate: u32,
+    bits: u16,
+}
+
+impl Format {
+    const fn of(bytes: [u8; 16]) -> Self {
+        let [tag, tag_, channels, channels_, r, a, t, e, _, _, _, _, _, _, bits, bits_] = bytes;
+        Self {
+            tag: u16::from_le_bytes([tag, tag_]),
+            channels: u16::from_le_bytes([channels, channels_]),
+            rate: u32::from_le_bytes([r, a, t, e]),
+            bits: u16::from_le_bytes([bits, bits_]),
+        }
+    }
+}
+
 /// Chunks in front of the samples that are looked at; Asterisk writes one.
 const MAX_CHUNKS: usize = 16;
 
@@ -28,7 +92,7 @@ pub(super) fn repair(path: &Utf8Path) -> io::Result<Found> {
         Err(error) => return Err(error),
     };
     let metadata = file.metadata()?;
-    let Some((data, said)) = data_chunk(&mut file)? else { return Ok(Found::Nothing) };
+    let Some(Head { data, size: said, .. }) = head(&mut file)? else { return Ok(Found::Nothing) };
     // A sample has two bytes; half a one was cut off.
     let there = metadata.len().saturating_sub(data) & !1;
     if !metadata.is_file() || there == 0 {
@@ -53,13 +117,13 @@ pub(super) fn repair(path: &Utf8Path) -> io::Result<Found> {
     Ok(Found::Whole)
 }
 
-/// Where the samples begin, and how many bytes of them the head promises.
-fn data_chunk(file: &mut File) -> io::Result<Option<(u64, u32)>> {
-    let mut head = [0; 12];
-    if !filled(file, &mut head)? || &head[..4] != b"RIFF" || &head[8..] != b"WAVE" {
+/// The head of a wave; `None`, if it is none.
+fn head(file: &mut File) -> io::Result<Option<Head>> {
+    let mut form = [0; 12];
+    if !filled(file, &mut form)? || &form[..4] != b"RIFF" || &form[8..] != b"WAVE" {
         return Ok(None);
     }
-    let mut at = 12_u64;
+    let (mut at, mut format) = (12_u64, None);
     for _ in 0..MAX_CHUNKS {
         let mut chunk = [0; 8];
         file.seek(SeekFrom::Start(at))?;
@@ -69,8 +133,13 @@ fn data_chunk(file: &mut File) -> io::Result<Option<(u64, u32)>> {
         let [a, b, c, d, size @ ..] = chunk;
         let size = u32::from_le_bytes(size);
         at += 8;
-        if [a, b, c, d] == *b"data" {
-            return Ok(Some((at, size)));
+        match &[a, b, c, d] {
+            b"data" => return Ok(Some(Head { data: at, size, format })),
+            b"fmt " => {
+                let mut said = [0; 16];
+                format = filled(file, &mut said)?.then(|| Format::of(said));
+            }
+            _ => {}
         }
         at += u64::from(size) + u64::from(size % 2);
     }

@@ -1,4 +1,5 @@
-//! Text messages in by HTTP, for whatever speaks to a modem or a provider: Kannel, Gammu, a plain JSON post.
+//! What may be asked of the agent by HTTP: text messages in, for whatever speaks to a modem or a provider (Kannel, Gammu, a plain JSON post), and
+//! by XML-RPC that it syncs now.
 //!
 //! It knows who may ask, how much, and how a number is written; what a message means is the dialplan's (`audiospread-sms`), which gets it as a
 //! call file. Listens on the loopback unless configured otherwise.
@@ -7,6 +8,7 @@ mod budget;
 mod call_file;
 mod message;
 mod refusal;
+mod xmlrpc;
 
 use std::io;
 use std::net::TcpListener;
@@ -15,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::dev::Server;
 use actix_web::http::StatusCode;
-use actix_web::http::header::AUTHORIZATION;
+use actix_web::http::header::{ALLOW, AUTHORIZATION, HeaderValue};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use audiospread_protocol::{NumberForms, PhoneNumber, ProblemCode};
 use camino::Utf8PathBuf;
@@ -27,6 +29,7 @@ use self::message::Asked;
 use self::refusal::Refusal;
 use crate::calls::Calls;
 use crate::config::Hook;
+use crate::run::Wake;
 use crate::shared::DataDir;
 use crate::{Config, ConfigError};
 
@@ -42,6 +45,7 @@ struct Desk {
     spare: Utf8PathBuf,
     calls: Mutex<Calls>,
     budget: Mutex<Budget>,
+    wake: Wake,
 }
 
 /// Why the hook does not open.
@@ -63,7 +67,13 @@ pub enum HookError {
 }
 
 /// Opens the hook; it answers once the returned server is awaited.
-pub(crate) fn open(config: &Config, hook: &Hook, directory: &DataDir, calls: Calls) -> Result<Server, HookError> {
+pub(crate) fn open(
+    config: &Config,
+    hook: &Hook,
+    directory: &DataDir,
+    calls: Calls,
+    wake: Wake,
+) -> Result<Server, HookError> {
     let desk = web::Data::new(Desk {
         token: Config::read_token(&hook.token_file)?,
         numbers: NumberForms::new(&hook.country_code, &hook.international_prefix, &hook.national_prefix),
@@ -72,6 +82,7 @@ pub(crate) fn open(config: &Config, hook: &Hook, directory: &DataDir, calls: Cal
         spare: directory.path().join("incoming"),
         calls: Mutex::new(calls),
         budget: Mutex::new(Budget::new(hook.messages_a_number_an_hour, hook.messages_an_hour)),
+        wake,
     });
     let listen = |source| HookError::Listen { address: hook.listen.to_string(), source };
     let listener = TcpListener::bind(hook.listen).map_err(listen)?;
@@ -84,6 +95,11 @@ pub(crate) fn open(config: &Config, hook: &Hook, directory: &DataDir, calls: Cal
                     .route(web::post().to(post))
                     .route(web::get().to(get))
                     .default_service(web::to(wrong_method)),
+            )
+            .service(
+                web::resource("/xmlrpc")
+                    .route(web::post().to(xmlrpc::post))
+                    .default_service(web::to(xmlrpc::wrong_method)),
             )
             .default_service(web::to(nothing_here))
     })
@@ -119,18 +135,21 @@ async fn get(desk: web::Data<Desk>, request: HttpRequest) -> Result<HttpResponse
 }
 
 async fn wrong_method() -> HttpResponse {
-    let mut answer = actix_web::ResponseError::error_response(&Refusal::new(
-        ProblemCode::MethodNotAllowed,
-        "/v1/sms takes POST (JSON or form) and GET (form).",
-    ));
-    answer
-        .headers_mut()
-        .insert(actix_web::http::header::ALLOW, actix_web::http::header::HeaderValue::from_static("GET, POST"));
+    not_allowed("/v1/sms takes POST (JSON or form) and GET (form).", "GET, POST")
+}
+
+fn not_allowed(detail: &str, allow: &'static str) -> HttpResponse {
+    let refusal = Refusal::new(ProblemCode::MethodNotAllowed, detail);
+    let mut answer = actix_web::ResponseError::error_response(&refusal);
+    answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
     answer
 }
 
 async fn nothing_here() -> Refusal {
-    Refusal::new(ProblemCode::NotFound, "There is nothing at this address; text messages go to /v1/sms.")
+    Refusal::new(
+        ProblemCode::NotFound,
+        "There is nothing at this address; text messages go to /v1/sms, XML-RPC to /xmlrpc.",
+    )
 }
 
 /// Takes a message: who asks, what is asked, whether it came already, whether it is too much, and then to the dialplan.

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt::Write;
 use std::time::{Duration, SystemTime};
 
+use audiospread_protocol::Problem;
 use reqwest::Url;
 
 /// Why the gateway did not give what it was asked for.
@@ -11,7 +12,7 @@ use reqwest::Url;
 pub enum LinkError {
     /// No connection.
     #[error(
-        "the gateway cannot be reached at {address}: {reason}; callers go on hearing what is here, and the next pull tries again"
+        "the gateway cannot be reached at {address}: {reason}; callers go on hearing what is here, what they leave is kept, and the next try goes on from there"
     )]
     Away {
         /// Its address.
@@ -20,10 +21,10 @@ pub enum LinkError {
         reason: String,
     },
     /// The connection broke, or ended before the answer did.
-    #[error("the connection to the gateway broke: {0}; what came is kept, and the next pull goes on from there")]
+    #[error("the connection to the gateway broke: {0}; nothing is lost, and the next try goes on from there")]
     Broken(String),
     /// Nothing came for a while.
-    #[error("nothing came from the gateway for {0} seconds; what came is kept, and the next pull goes on from there")]
+    #[error("nothing came from the gateway for {0} seconds; nothing is lost, and the next try goes on from there")]
     Silent(u64),
     /// 401.
     #[error(
@@ -32,7 +33,7 @@ pub enum LinkError {
     TokenRefused(String),
     /// 403.
     #[error(
-        "this host's token may not do that: {0}; ask the gateway's administrator for a token with the scopes feed and blobs"
+        "this host's token may not do that: {0}; ask the gateway's administrator for a token with the scopes feed, blobs, recordings and calls"
     )]
     ScopeMissing(String),
     /// The certificate does not hold at this time.
@@ -64,7 +65,7 @@ pub enum LinkError {
     #[error("the gateway does not have it: {0}")]
     NotFound(String),
     /// 429, 5xx: for the moment.
-    #[error("the gateway cannot answer now ({status}): {detail}; the next pull tries again")]
+    #[error("the gateway cannot answer now ({status}): {detail}; nothing is lost, and the next try goes on from there")]
     Unwell {
         /// The HTTP status.
         status: u16,
@@ -83,6 +84,16 @@ pub enum LinkError {
         /// What it says.
         detail: String,
     },
+}
+
+/// Why the gateway did not take what it was sent.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum SendError {
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// It answered, and refuses this.
+    #[error("the gateway refuses it: {}", super::answer::in_short(.0))]
+    Refused(Problem),
 }
 
 impl LinkError {

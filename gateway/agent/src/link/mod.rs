@@ -1,4 +1,4 @@
-//! The link to the gateway: asking, and what its answers mean.
+//! The link to the gateway: asking, sending, and what its answers mean.
 //!
 //! It knows HTTP and the contract's paths; it knows neither the mirror nor where a sound is kept.
 
@@ -6,8 +6,10 @@ mod answer;
 mod download;
 mod error;
 mod rate;
+mod retry;
+mod sending;
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use audiospread_protocol::{Cursor, Line, Sha256Digest};
@@ -18,7 +20,10 @@ use secrecy::ExposeSecret;
 pub(crate) use self::answer::FEED_TYPE;
 pub(crate) use self::download::{Course, DownloadError, Downloaded, Part};
 pub use self::error::LinkError;
+pub(crate) use self::error::SendError;
 use self::rate::Limiter;
+pub(crate) use self::retry::{delays, wait_for};
+pub(crate) use self::sending::Taken;
 use crate::{Amount, Config, ConfigError};
 
 /// A clock that differs by more makes times of recordings wrong, and certificates invalid.
@@ -33,7 +38,7 @@ pub(crate) struct Link {
     client: Client,
     base: Url,
     authorization: HeaderValue,
-    limiter: Limiter,
+    limiter: Arc<Limiter>,
     idle: Duration,
     /// The difference of the clocks, once it was seen and until it was told.
     skew: Mutex<Option<Skew>>,
@@ -63,7 +68,7 @@ impl Link {
             client,
             base: config.gateway.clone(),
             authorization,
-            limiter: Limiter::new(limit.or(config.limit_rate)),
+            limiter: Arc::new(Limiter::new(limit.or(config.limit_rate))),
             idle: config.idle(),
             skew: Mutex::new(None),
         })
@@ -109,7 +114,6 @@ impl Link {
             headers.insert(IF_RANGE, etag);
         }
         let response = self.send(self.client.get(url.clone()).headers(headers)).await?;
-        self.compare_clocks(response.headers());
         answer::judge(response, accept, self.idle).await
     }
 
@@ -148,10 +152,18 @@ impl Link {
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Response, LinkError> {
-        match tokio::time::timeout(self.idle, request.send()).await {
-            Ok(Ok(response)) => Ok(response),
+        self.send_within(request, self.idle).await
+    }
+
+    /// Sends, and waits so long for the answer to begin.
+    async fn send_within(&self, request: RequestBuilder, patience: Duration) -> Result<Response, LinkError> {
+        match tokio::time::timeout(patience, request.send()).await {
+            Ok(Ok(response)) => {
+                self.compare_clocks(response.headers());
+                Ok(response)
+            }
             Ok(Err(error)) => Err(LinkError::of_request(&self.base, &error)),
-            Err(_) => Err(LinkError::Silent(self.idle.as_secs())),
+            Err(_) => Err(LinkError::Silent(patience.as_secs())),
         }
     }
 

@@ -1,4 +1,4 @@
-//! The speed limit: one bucket of tokens for all downloads together.
+//! The speed limit: one bucket of tokens for all that goes over a link.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -22,6 +22,12 @@ impl Limiter {
         Self { bytes_a_second: limit.map(|limit| limit.0.max(1) as f64), paid_until: Mutex::new(None) }
     }
 
+    /// How long so many bytes take at least.
+    pub(super) fn time_of(&self, bytes: usize) -> Duration {
+        #[allow(clippy::cast_precision_loss, reason = "a piece of a body is small")]
+        self.bytes_a_second.map_or(Duration::ZERO, |rate| Duration::from_secs_f64(bytes as f64 / rate))
+    }
+
     /// Takes so many bytes, and waits until they are paid for. A debt is taken rather than a piece refused.
     pub(super) async fn take(&self, bytes: usize) {
         let wait = self.debt_after(bytes, Instant::now());
@@ -31,10 +37,11 @@ impl Limiter {
     }
 
     fn debt_after(&self, bytes: usize, now: Instant) -> Duration {
-        let Some(rate) = self.bytes_a_second else { return Duration::ZERO };
+        if self.bytes_a_second.is_none() {
+            return Duration::ZERO;
+        }
         let Ok(mut paid_until) = self.paid_until.lock() else { return Duration::ZERO };
-        #[allow(clippy::cast_precision_loss, reason = "a piece of a body is small")]
-        let price = Duration::from_secs_f64(bytes as f64 / rate);
+        let price = self.time_of(bytes);
         let earliest = now.checked_sub(BURST).unwrap_or(now);
         let until = paid_until.map_or(earliest, |until| until.max(earliest)) + price;
         *paid_until = Some(until);

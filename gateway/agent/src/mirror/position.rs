@@ -45,6 +45,11 @@ impl Mirror {
         }))
     }
 
+    /// When the cursor that the mirror has was taken over; not known of one that a former version took over.
+    pub(crate) fn applied_at(&self) -> Result<Option<Timestamp>, MirrorError> {
+        get(&self.connection, "applied_at")?.map(|text| parsed("applied_at", &text)).transpose()
+    }
+
     /// The last repair that was begun.
     pub(crate) fn repair(&self) -> Result<Option<Repair>, MirrorError> {
         let Some(version) = get(&self.connection, "repair_version")? else { return Ok(None) };
@@ -106,7 +111,12 @@ impl Mirror {
 
 /// Where the mirror will stand when the transaction commits.
 pub(super) fn set_position(transaction: &Connection, position: &Position) -> Result<(), MirrorError> {
-    set(transaction, "cursor", &position.cursor.to_string())?;
+    let cursor = position.cursor.to_string();
+    // The same again is no news.
+    if get(transaction, "cursor")?.as_ref() != Some(&cursor) {
+        set(transaction, "applied_at", &Timestamp::now().to_string())?;
+    }
+    set(transaction, "cursor", &cursor)?;
     set(transaction, "version", &position.cursor.version.to_string())?;
     set(transaction, "count", &position.count.to_string())?;
     set(transaction, "digest", &position.digest.to_string())?;

@@ -25,17 +25,38 @@ pub(crate) struct Promotion {
     pub(crate) undecodable: Vec<(EntityKey, AudioRef)>,
 }
 
+/// An entity whose last state callers do not get yet.
+#[derive(Clone, Debug)]
+pub(crate) struct Waiting {
+    pub(crate) key: EntityKey,
+    /// Its last state.
+    pub(crate) value: String,
+    /// Whether callers get an older one meanwhile.
+    pub(crate) has_older: bool,
+}
+
 impl Mirror {
     /// The entities whose last state callers do not get yet, in the order in which they should: what is said for everybody, subscribers,
     /// prompts, categories, the newest programs first.
     pub(crate) fn waiting(&self) -> Result<Vec<EntityKey>, MirrorError> {
+        Ok(self.first_waiting(usize::MAX)?.into_iter().map(|waiting| waiting.key).collect())
+    }
+
+    /// The first of them.
+    pub(crate) fn first_waiting(&self, most: usize) -> Result<Vec<Waiting>, MirrorError> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT kind, id FROM entity WHERE is_shown = 0
+            "SELECT kind, id, value, EXISTS (SELECT 1 FROM shown WHERE shown.kind = entity.kind AND shown.id = entity.id)
+             FROM entity WHERE is_shown = 0
              ORDER BY CASE kind WHEN 'settings' THEN 0 WHEN 'subscriber' THEN 1 WHEN 'prompt' THEN 2 WHEN 'category' THEN 3 ELSE 4 END,
-               CASE kind WHEN 'program' THEN json_extract(value, '$.created_at') END DESC, id",
+               CASE kind WHEN 'program' THEN json_extract(value, '$.created_at') END DESC, id LIMIT ?1",
         )?;
-        let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
-        rows.map(|row| row.map_err(MirrorError::from).and_then(|(kind, id)| stored_key(&kind, &id))).collect()
+        let mut rows = statement.query([i64::try_from(most).unwrap_or(i64::MAX)])?;
+        let mut waiting = Vec::new();
+        while let Some(row) = rows.next()? {
+            let key = stored_key(&row.get::<_, String>(0)?, &row.get::<_, String>(1)?)?;
+            waiting.push(Waiting { key, value: row.get(2)?, has_older: row.get(3)? });
+        }
+        Ok(waiting)
     }
 
     /// How many entities' last states callers do not get yet.

@@ -8,9 +8,9 @@ use audiospread_protocol::{AudioRef, EntityKey, Sha256Digest};
 use futures_util::{FutureExt, StreamExt};
 use tokio::sync::Semaphore;
 
-use super::feed::{delays, pause, room, wait_for};
+use super::feed::{pause, room};
 use super::{Fault, PullError, Session};
-use crate::link::{Course, DownloadError, Link, LinkError, Part};
+use crate::link::{self, Course, DownloadError, Link, LinkError, Part, delays, wait_for};
 use crate::mirror::Hearing;
 use crate::shared::{DataDir, SharedError};
 use crate::store::{Packs, Store};
@@ -295,7 +295,7 @@ impl Fetcher<'_> {
             };
             if part.len() > before {
                 before = part.len();
-                delays = self::delays(TRIES);
+                delays = link::delays(TRIES);
             }
             let Some(delay) = wait_for(&error, &mut delays) else { return Err(error.into()) };
             pause(self.stop, self.tell, &error, delay).await?;

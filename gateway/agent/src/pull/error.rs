@@ -127,7 +127,7 @@ impl PullError {
     /// Whether the same command may do later, without anybody's help.
     pub const fn is_passing(&self) -> bool {
         match self {
-            Self::Lock(LockError::Taken(_))
+            Self::Lock(LockError::Taken(..))
             | Self::Stopped
             | Self::Garbled(_)
             | Self::Differs { .. }

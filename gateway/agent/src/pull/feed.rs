@@ -5,11 +5,10 @@ use std::io::{self, BufRead, BufReader};
 use std::time::Duration;
 
 use audiospread_protocol::Version;
-use backon::BackoffBuilder;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{PullError, Session};
-use crate::link::{Course, Downloaded, FEED_TYPE, LinkError, Part};
+use crate::link::{self, Course, Downloaded, FEED_TYPE, LinkError, Part, delays, wait_for};
 use crate::mirror::{Applied, IncomingError, Removal, Repair, Request};
 use crate::shared::{DataDir, SharedError};
 use crate::{Amount, Event, Observer, Stop};
@@ -116,7 +115,7 @@ impl Session<'_> {
                 return Err(LinkError::NotGateway(format!("{url} is not there: {said}")).into());
             }
             if part.len() > before {
-                delays = self::delays(2);
+                delays = link::delays(2);
                 before = part.len();
             }
             match wait_for(error, &mut delays) {
@@ -233,29 +232,6 @@ pub(super) async fn pause(
 
 fn believed_from(held_since: Timestamp) -> Timestamp {
     held_since.checked_add(HOLD).unwrap_or(Timestamp::MAX)
-}
-
-/// Pauses between tries: half a second, doubled, with jitter.
-pub(super) fn delays(times: usize) -> impl Iterator<Item = Duration> {
-    backon::ExponentialBuilder::default()
-        .with_min_delay(Duration::from_millis(500))
-        .with_jitter()
-        .with_max_times(times)
-        .build()
-}
-
-/// How long to wait before the next try, if there is to be one.
-pub(super) fn wait_for(error: &LinkError, delays: &mut impl Iterator<Item = Duration>) -> Option<Duration> {
-    const LONGEST: Duration = Duration::from_secs(60);
-    if !error.is_passing() {
-        return None;
-    }
-    let delay = delays.next()?;
-    match error.retry_after() {
-        Some(wanted) if wanted > LONGEST => None,
-        Some(wanted) => Some(delay.max(wanted)),
-        None => Some(delay),
-    }
 }
 
 fn decoded(file: File, encoding: Option<&str>) -> Result<Box<dyn BufRead>, io::Error> {

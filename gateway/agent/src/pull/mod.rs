@@ -23,7 +23,7 @@ use crate::mirror::Mirror;
 use crate::shared::DataDir;
 use crate::store::Store;
 use crate::workshop::{DECODER, Workshop};
-use crate::{Amount, Config, Event, Observer, Stop, prune};
+use crate::{Amount, Config, Event, Observer, Stop, prune, receipt};
 
 /// A sound that is published and not served sends the pull back to the feed, as often as this.
 const MAX_ROUNDS: u32 = 3;
@@ -113,6 +113,7 @@ pub async fn pull(
     session.look_after_calls(calls);
     let outcome = session.run().await;
     session.note(&outcome);
+    session.send_receipt(&outcome).await;
     outcome.map(|()| session.report)
 }
 
@@ -145,6 +146,18 @@ impl Session<'_> {
             prune::prune_locked(self.config, &mut self.mirror, &self.store)?;
         }
         Ok(())
+    }
+
+    /// Tells the gateway how things stand here. Without a link it cannot be told, and whoever wants to stop does not wait for it.
+    async fn send_receipt(&self, outcome: &Result<(), PullError>) {
+        if self.stop.is_wished() || matches!(outcome, Err(PullError::Link(_))) {
+            return;
+        }
+        let PullReport { put, deleted, shown, .. } = self.report;
+        let has_changed = put + deleted + shown > 0 || outcome.is_err();
+        if let Err(error) = receipt::send(&self.link, &self.directory, has_changed).await {
+            self.warn(format!("the gateway could not be told how things stand here: {error}"));
+        }
     }
 
     /// Recordings that an Asterisk which was killed left over. Where it cannot be asked, the next pull does it.

@@ -1,0 +1,252 @@
+//! Recordings: encoded once, uploaded, and handed in; confirmed only when the gateway has said so.
+
+use std::io;
+
+use audiospread_protocol::{PhoneNumber, Problem, ProblemCode, RecordingFacts, Sha256Digest};
+use camino::{Utf8Path, Utf8PathBuf};
+use jiff::Timestamp;
+
+use super::encoder::{EncodeError, at_most};
+use super::error::{PushError, Trouble};
+use super::outgoing::{digest, remove};
+use super::{Session, now};
+use crate::Event;
+use crate::calls::{Encoded, Part, Waiting, Wave, is_uuid};
+use crate::link::{LinkError, SendError, Taken, delays, wait_for};
+use crate::shared::{SharedError, is_disk_full};
+
+/// How often bytes are uploaded again that the gateway says it has not.
+const ROUNDS: u32 = 3;
+
+/// Recordings that fail one after the other before the gateway is taken to be unwell altogether.
+const PATIENCE: u32 = 3;
+
+/// Space beyond what an mp3 needs.
+const ROOM: u64 = 1 << 20;
+
+/// A part that can be sent.
+struct Ready {
+    part: Part,
+    mp3: Utf8PathBuf,
+    encoded: Encoded,
+}
+
+impl Session<'_> {
+    pub(super) async fn send_recordings(&mut self) -> Result<(), PushError> {
+        let waiting = self.calls.waiting_recordings()?;
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        (self.tell)(Event::Sending { recordings: waiting.len() as u64 });
+        let mut failed = 0;
+        for recording in &waiting {
+            if self.stop.is_wished() {
+                return Err(PushError::Stopped);
+            }
+            let uuid = &recording.uuid;
+            match self.deliver(recording).await {
+                Ok(taken) => {
+                    failed = 0;
+                    self.calls.confirm(uuid, now())?;
+                    self.report.recordings += 1;
+                    self.report.recordings_known += u64::from(taken == Taken::Known);
+                    self.file_away()?;
+                    (self.tell)(Event::Delivered { uuid: uuid.clone(), was_known: taken == Taken::Known });
+                }
+                Err(Trouble::ForGood(message)) => {
+                    self.calls.quarantine(uuid, &message, now())?;
+                    self.report.quarantined += 1;
+                    self.file_away()?;
+                    (self.tell)(Event::Quarantined { uuid: uuid.clone(), message });
+                }
+                Err(Trouble::Later { why, is_passing }) => {
+                    self.calls.put_off(uuid, &why)?;
+                    self.fault(is_passing, format!("the recording {uuid} waits: {why}"));
+                    failed += 1;
+                    if failed == PATIENCE {
+                        return Ok(());
+                    }
+                }
+                Err(Trouble::Stop(error)) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings one recording to the gateway.
+    async fn deliver(&mut self, recording: &Waiting) -> Result<Taken, Trouble> {
+        let facts = facts(recording).map_err(|why| Trouble::ForGood(why.to_owned()))?;
+        let uuid = recording.uuid.as_str();
+        for _ in 0..ROUNDS {
+            let body = self.ready(recording, Part::Body, &recording.body).await?;
+            let title = match recording.title.as_str() {
+                "" => None,
+                _ => Some(self.ready(recording, Part::Title, &recording.title).await?),
+            };
+            let mut named = facts.clone();
+            named.body = body.encoded.sha256;
+            named.title = title.as_ref().map(|title| title.encoded.sha256);
+            for ready in title.iter().chain([&body]).filter(|ready| !ready.encoded.uploaded) {
+                self.upload(uuid, ready.part, &ready.mp3, &ready.encoded).await?;
+            }
+            match self.hand_in(uuid, &named).await? {
+                Ok(taken) => return Ok(taken),
+                Err(missing) => {
+                    for ready in title.iter().chain([&body]).filter(|ready| missing.contains(&ready.encoded.sha256)) {
+                        self.begin_again(uuid, ready)?;
+                    }
+                }
+            }
+        }
+        let why =
+            "the gateway says again and again that its bytes are missing: look at its log, and at its disk".to_owned();
+        Err(Trouble::Later { why, is_passing: true })
+    }
+
+    /// Hands it in; the digests that the gateway misses, if it does.
+    async fn hand_in(
+        &mut self,
+        uuid: &str,
+        facts: &RecordingFacts,
+    ) -> Result<Result<Taken, Vec<Sha256Digest>>, Trouble> {
+        let mut tries = delays(2);
+        loop {
+            let stopped = self.stop.clone();
+            let answer = tokio::select! {
+                () = stopped.wished() => return Err(PushError::Stopped.into()),
+                answer = self.link.put_recording(uuid, facts) => answer,
+            };
+            self.tell_clock();
+            let error = match answer {
+                Ok(taken) => return Ok(Ok(taken)),
+                Err(SendError::Refused(problem)) => return refused(&problem, facts).map(Err),
+                Err(SendError::Link(error)) => error,
+            };
+            match wait_for(&error, &mut tries) {
+                Some(delay) => self.pause(&error, delay).await?,
+                // It may be this recording that the gateway cannot cope with.
+                None if matches!(error, LinkError::Unwell { retry_after: None, .. }) => {
+                    return Err(Trouble::Later { why: error.to_string(), is_passing: true });
+                }
+                None => return Err(error.into()),
+            }
+        }
+    }
+
+    /// The gateway has not got these bytes: they were forgotten there, or are other ones than those that were written down.
+    fn begin_again(&self, uuid: &str, ready: &Ready) -> Result<(), Trouble> {
+        let is_whole = digest(&ready.mp3).is_ok_and(|(sha256, _)| sha256 == ready.encoded.sha256);
+        if !is_whole {
+            remove(&ready.mp3)?;
+        }
+        Ok(self.calls.note_upload(uuid, ready.part, None)?)
+    }
+
+    /// A part as it is sent: encoded once, and its digest written down, before anything of it goes.
+    async fn ready(&self, recording: &Waiting, part: Part, recorded: &Utf8Path) -> Result<Ready, Trouble> {
+        let uuid = recording.uuid.as_str();
+        let mp3 = self.outgoing.mp3(uuid, part);
+        if !mp3.is_file() {
+            self.encode(uuid, part, recorded, &mp3).await?;
+        } else if let Some(encoded) = self.calls.encoded(uuid, part)? {
+            return Ok(Ready { part, mp3, encoded });
+        }
+        let (sha256, bytes) = digest(&mp3).map_err(|source| SharedError::at(&mp3, source))?;
+        self.calls.note_encoded(uuid, part, sha256, bytes)?;
+        let encoded = Encoded { sha256, bytes, upload: None, uploaded: false };
+        Ok(Ready { part, mp3, encoded })
+    }
+
+    async fn encode(&self, uuid: &str, part: Part, recorded: &Utf8Path, mp3: &Utf8Path) -> Result<(), Trouble> {
+        let name = part.as_str();
+        if !self.calls.is_ours(recorded) {
+            return Err(Trouble::ForGood(format!("its {name} is no file in {}", self.calls.recordings())));
+        }
+        let recorded = self.outgoing.wave(recorded);
+        let wave = match Wave::of(&recorded) {
+            Ok(Ok(wave)) => wave,
+            Ok(Err(why)) => return Err(Trouble::ForGood(format!("its {name} cannot be decoded: {why}"))),
+            Err(source) if source.kind() == io::ErrorKind::NotFound => {
+                return Err(Trouble::ForGood(format!("its {name} is gone: there is no {recorded}")));
+            }
+            Err(source) => return Err(of_file(SharedError::at(&recorded, source))),
+        };
+        let needed = at_most(wave) + ROOM;
+        let full = || PushError::DiskFull { path: mp3.to_owned() };
+        if self.outgoing.free()? < needed {
+            return Err(full().into());
+        }
+        let unfinished = self.outgoing.unfinished(uuid, part);
+        if let Err(error) = self.encoder.encode(&recorded, wave, &unfinished, self.stop).await {
+            // What is left of it goes at the next start, at the latest.
+            let _ = remove(&unfinished);
+            return Err(match error {
+                EncodeError::Stopped => PushError::Stopped.into(),
+                EncodeError::Absent { program, source } => PushError::NoEncoder { program, source }.into(),
+                // It says nothing of why it could not write.
+                _ if self.outgoing.free()? < needed => full().into(),
+                EncodeError::File { path, source } => of_file(SharedError::at(&path, source)),
+                EncodeError::Killed(_) => Trouble::Later { why: error.to_string(), is_passing: true },
+                EncodeError::Failed(_) | EncodeError::TooMuch | EncodeError::Short => {
+                    Trouble::ForGood(format!("its {name} cannot be encoded: {error}"))
+                }
+            });
+        }
+        Ok(self.outgoing.finish(&unfinished, mp3)?)
+    }
+}
+
+/// A file that cannot be read may be another user's: somebody has to look, and it may be right then.
+fn of_file(error: SharedError) -> Trouble {
+    match &error {
+        SharedError::Io { source, .. } if !is_disk_full(source) => {
+            Trouble::Later { why: error.to_string(), is_passing: false }
+        }
+        _ => error.into(),
+    }
+}
+
+/// What the gateway's refusal of a recording means.
+fn refused(problem: &Problem, facts: &RecordingFacts) -> Result<Vec<Sha256Digest>, Trouble> {
+    match problem.code() {
+        Some(ProblemCode::MissingUploads) if problem.digests.is_empty() => {
+            Ok(facts.title.into_iter().chain([facts.body]).collect())
+        }
+        Some(ProblemCode::MissingUploads) => Ok(problem.digests.clone()),
+        Some(
+            ProblemCode::BadRequest | ProblemCode::Conflict | ProblemCode::TooLarge | ProblemCode::UnusableRecording,
+        ) => Err(Trouble::ForGood(problem.detail.clone())),
+        _ => Err(unexpected(problem).into()),
+    }
+}
+
+/// An answer that says nothing about what was sent, but about who sends it.
+pub(super) fn unexpected(problem: &Problem) -> LinkError {
+    LinkError::Unexpected { status: problem.status, detail: format!("{} ({})", problem.detail, problem.title) }
+}
+
+/// What is known of a recording, without the digests; or what makes no sense in it.
+fn facts(recording: &Waiting) -> Result<RecordingFacts, &'static str> {
+    if !is_uuid(&recording.uuid) {
+        return Err("its uuid is none, so that the gateway could not tell it from others");
+    }
+    let caller = match recording.caller.as_str() {
+        "" => None,
+        number => {
+            Some(number.parse::<PhoneNumber>().map_err(|_| "its caller is no E.164 number such as +221775550109")?)
+        }
+    };
+    let recorded_at = Timestamp::from_second(recording.started_at).map_err(|_| "its beginning is no moment")?;
+    if recording.body.as_str().is_empty() {
+        return Err("it has no body");
+    }
+    Ok(RecordingFacts {
+        caller,
+        recorded_at,
+        language: recording.language.clone(),
+        category: recording.category.filter(|tid| *tid > 0).map(|tid| tid.to_string()),
+        hung_up: recording.hung_up,
+        title: None,
+        body: Sha256Digest([0; 32]),
+    })
+}
