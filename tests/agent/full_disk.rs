@@ -1,48 +1,15 @@
 //! A full disk: what callers hear stays, the words say so, and room is all that it takes to go on.
 
 use std::fs;
-use std::process::Command;
 
 use super::phone_behind_a_link;
 use crate::harness::gateway::ALL_PROGRAMS;
-use crate::harness::phone::Phone;
-
-/// A small file system for a phone server's data.
-struct SmallDisk<'a> {
-    phone: &'a Phone,
-}
-
-impl<'a> SmallDisk<'a> {
-    fn of(phone: &'a Phone, kilobytes: u32) -> Self {
-        assert!(rustix::process::geteuid().is_root(), "only root can mount a small disk: run the tests as root");
-        fs::create_dir_all(phone.data()).unwrap();
-        let disk = Self { phone };
-        disk.mount(&format!("size={kilobytes}k"));
-        disk
-    }
-
-    fn grow(&self, kilobytes: u32) {
-        self.mount(&format!("remount,size={kilobytes}k"));
-    }
-
-    fn mount(&self, options: &str) {
-        let mounted =
-            Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(self.phone.data()).status();
-        assert!(mounted.unwrap().success());
-    }
-}
-
-impl Drop for SmallDisk<'_> {
-    fn drop(&mut self) {
-        // A mount that stays is found by whoever cleans up; a panic here would hide what failed.
-        let _ = Command::new("umount").arg(self.phone.data()).status();
-    }
-}
+use crate::harness::small_disk::SmallDisk;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_that_is_too_small_for_the_audio_takes_what_fits_and_goes_on_when_there_is_room() {
     let (phone, _link) = phone_behind_a_link().await;
-    let disk = SmallDisk::of(&phone, 1600);
+    let disk = SmallDisk::on(&phone.data(), 1600);
     let full = phone.run(&["pull"]);
     assert_eq!(full.code(), 1, "{full}");
     assert!(full.err().contains("are needed") || full.err().contains("is full"), "{full}");
@@ -56,7 +23,7 @@ async fn a_disk_that_is_too_small_for_the_audio_takes_what_fits_and_goes_on_when
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_that_is_too_small_for_the_mirror_leaves_nothing_half_done() {
     let (phone, _link) = phone_behind_a_link().await;
-    let disk = SmallDisk::of(&phone, 400);
+    let disk = SmallDisk::on(&phone.data(), 400);
     let full = phone.run(&["pull"]);
     assert_eq!(full.code(), 1, "{full}");
     assert!(full.err().contains("is full: make room there"), "{full}");

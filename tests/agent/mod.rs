@@ -13,6 +13,7 @@ mod renditions;
 mod reporting;
 pub(crate) mod running;
 mod sounds;
+mod submissions;
 mod text_messages;
 
 use crate::harness::gateway::Gateway;

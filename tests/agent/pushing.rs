@@ -15,6 +15,7 @@ use crate::harness::DrupalSite;
 use crate::harness::gateway::{EVERYTHING, Gateway};
 use crate::harness::phone::{Phone, Ran};
 use crate::harness::proxy::{Fault, Proxy};
+use crate::harness::small_disk::SmallDisk;
 
 /// Kills a push as often as this in each test run.
 const KILLS: u32 = 20;
@@ -29,7 +30,10 @@ pub(super) struct Office {
 
 impl Office {
     pub(super) async fn new() -> Self {
-        let site = DrupalSite::new().configure("drupal.settle_ms = 50").build().await;
+        Self::of(DrupalSite::new().configure("drupal.settle_ms = 50").build().await)
+    }
+
+    pub(super) fn of(site: DrupalSite) -> Self {
         let gateway = Gateway::named(&site, "intake", "");
         until("the gateway listens", || std::net::TcpStream::connect(gateway.address).is_ok());
         let link = Proxy::before(gateway.address);
@@ -39,6 +43,24 @@ impl Office {
         assert_eq!(office.push(&[]).code(), 0);
         office.link.take_seen();
         office
+    }
+
+    /// The same, its gateway killed and started again.
+    pub(super) fn with_a_gateway_that_was_killed(self) -> Self {
+        let Self { site, gateway, link, phone } = self;
+        drop(gateway);
+        let gateway = Gateway::named(&site, "intake", "");
+        link.aim_at(gateway.address);
+        until("the gateway listens", || std::net::TcpStream::connect(gateway.address).is_ok());
+        Self { site, gateway, link, phone }
+    }
+
+    /// Ends the gateway, then the disk of its data, then what that was in.
+    pub(super) fn end_with(self, disk: SmallDisk) {
+        let Self { site, gateway, .. } = self;
+        drop(gateway);
+        drop(disk);
+        drop(site);
     }
 
     pub(super) fn push(&self, arguments: &[&str]) -> Ran {
@@ -115,7 +137,7 @@ impl Office {
         self.phone.run(&["status", "--json"]).last_line()["calls"].clone()
     }
 
-    fn files(&self, directory: &str) -> Vec<String> {
+    pub(super) fn files(&self, directory: &str) -> Vec<String> {
         let entries = self.phone.data().join(directory).read_dir_utf8().unwrap().map(|entry| entry.unwrap());
         let files = entries.filter(|entry| entry.file_type().unwrap().is_file());
         let mut names: Vec<String> = files.map(|entry| entry.file_name().to_owned()).collect();
@@ -304,6 +326,18 @@ async fn what_nobody_takes_goes_into_quarantine_with_its_reason_and_holds_up_nob
     let again = office.push(&["--retry-quarantined"]).last_line();
     assert_eq!((&again["recordings"], &again["quarantined"]), (&json!(1), &json!(4)), "{again}");
     assert!(office.files("recordings/archive").contains(&format!("{spoilt}-body.wav")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_of_whom_no_number_is_known_is_heard_all_the_same() {
+    let office = Office::new().await;
+    for (number, caller) in (1..).zip(["", "Unavailable", "0775550109"]) {
+        let uuid = office.leaves(number, None, &message());
+        office.calls().execute("UPDATE recordings SET caller = ?2 WHERE uuid = ?1", [uuid.as_str(), caller]).unwrap();
+    }
+    assert_eq!(office.pushed()["recordings"], 3);
+    let kept = office.kept().await;
+    assert!(kept.len() == 3 && kept.iter().all(|recording| recording.get("caller").is_none()), "{kept:?}");
 }
 
 impl Office {

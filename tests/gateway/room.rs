@@ -3,40 +3,11 @@
 use std::fs;
 use std::process::{Command, Stdio};
 
-use camino::{Utf8Path, Utf8PathBuf};
-
 use super::recordings::{PENDING, Phone, facts, problem, silence, sound, uuid};
 use super::{audiospread, until};
 use crate::harness::DrupalSite;
 use crate::harness::gateway::EVERYTHING;
-
-/// A small file system on a directory.
-struct SmallDisk(Utf8PathBuf);
-
-impl SmallDisk {
-    fn on(directory: &Utf8Path, kilobytes: u32) -> Self {
-        assert!(rustix::process::geteuid().is_root(), "only root can mount a small disk: run the tests as root");
-        fs::create_dir_all(directory).unwrap();
-        let disk = Self(directory.to_owned());
-        disk.mount(&format!("mode=2775,size={kilobytes}k"));
-        disk
-    }
-
-    fn grow(&self, kilobytes: u32) {
-        self.mount(&format!("remount,size={kilobytes}k"));
-    }
-
-    fn mount(&self, options: &str) {
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(&self.0).status();
-        assert!(mounted.unwrap().success());
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
-    }
-}
+use crate::harness::small_disk::SmallDisk;
 
 /// Ends the gateway, then its disk, then what the disk was in.
 fn end(phone: Phone, disk: SmallDisk) {

@@ -58,8 +58,8 @@ pub(crate) struct Seen {
     number: usize,
 }
 
-#[derive(Default)]
 struct State {
+    gateway: SocketAddr,
     rules: Vec<Rule>,
     seen: Vec<Seen>,
     /// Requests that came, ever.
@@ -77,13 +77,15 @@ impl Proxy {
     /// A proxy without faults in front of a gateway.
     pub(crate) fn before(gateway: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let proxy = Self { address: listener.local_addr().unwrap(), state: Arc::default() };
+        let state = State { gateway, rules: Vec::new(), seen: Vec::new(), count: 0 };
+        let state = Arc::new(Mutex::new(state));
+        let proxy = Self { address: listener.local_addr().unwrap(), state };
         let state = proxy.state.clone();
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let state = state.clone();
                 // A client that went away is what many of these tests are about.
-                thread::spawn(move || drop(carry(&stream, gateway, &state)));
+                thread::spawn(move || drop(carry(&stream, &state)));
             }
         });
         proxy
@@ -91,6 +93,11 @@ impl Proxy {
 
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// From now on it leads to another gateway.
+    pub(crate) fn aim_at(&self, gateway: SocketAddr) {
+        self.state.lock().unwrap().gateway = gateway;
     }
 
     /// From now on, so many answers to requests with `path` in their method and path, such as `PATCH /v1/uploads`, have a fault.
@@ -109,11 +116,11 @@ impl Proxy {
     }
 }
 
-fn carry(client: &TcpStream, gateway: SocketAddr, state: &Mutex<State>) -> io::Result<()> {
+fn carry(client: &TcpStream, state: &Mutex<State>) -> io::Result<()> {
     let mut from_client = BufReader::new(client.try_clone()?);
     let request = read_head(&mut from_client)?;
     let path = request[0].split(' ').nth(1).unwrap_or_default().to_owned();
-    let (number, fault) = {
+    let (gateway, number, fault) = {
         let mut state = state.lock().unwrap();
         state.count += 1;
         let number = state.count;
@@ -127,7 +134,7 @@ fn carry(client: &TcpStream, gateway: SocketAddr, state: &Mutex<State>) -> io::R
             rule.times -= 1;
             rule.fault.clone()
         });
-        (number, fault)
+        (state.gateway, number, fault)
     };
     let mut out = client.try_clone()?;
     match fault {

@@ -230,18 +230,13 @@ fn facts(recording: &Waiting) -> Result<RecordingFacts, &'static str> {
     if !is_uuid(&recording.uuid) {
         return Err("its uuid is none, so that the gateway could not tell it from others");
     }
-    let caller = match recording.caller.as_str() {
-        "" => None,
-        number => {
-            Some(number.parse::<PhoneNumber>().map_err(|_| "its caller is no E.164 number such as +221775550109")?)
-        }
-    };
     let recorded_at = Timestamp::from_second(recording.started_at).map_err(|_| "its beginning is no moment")?;
     if recording.body.as_str().is_empty() {
         return Err("it has no body");
     }
     Ok(RecordingFacts {
-        caller,
+        // What somebody said reaches the editors, even where a foreign menu or a trunk calls him something that is no number.
+        caller: recording.caller.parse::<PhoneNumber>().ok(),
         recorded_at,
         language: recording.language.clone(),
         category: recording.category.filter(|tid| *tid > 0).map(|tid| tid.to_string()),
