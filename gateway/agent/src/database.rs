@@ -1,6 +1,8 @@
 //! Opening a database that Asterisk opens too: modes before WAL, forward migrations.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
+use std::{fs, io};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
@@ -31,7 +33,7 @@ pub(crate) enum OpenError {
 /// Opens for writing; makes the database where there is none.
 pub(crate) fn open(path: &Utf8Path, migrations: Migrations) -> Result<Connection, OpenError> {
     // SQLite gives `-wal` and `-shm` the mode that the database has when they are made: so it must be right before WAL is switched on.
-    drop(DataDir::create_shared_file(path)?);
+    make_file(path)?;
     let mut connection = connect(path)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     // In WAL mode a loss of power then loses the last commits and nothing else: the old state, which is whole.
@@ -46,6 +48,26 @@ pub(crate) fn open(path: &Utf8Path, migrations: Migrations) -> Result<Connection
         }
     }
     Ok(connection)
+}
+
+/// Makes the file where it is absent. One that is there is opened by SQLite alone: whoever closes another descriptor of it lets go of all locks
+/// that the process has on it (POSIX), and the next one to close the database takes its log away under the others.
+fn make_file(path: &Utf8Path) -> Result<(), SharedError> {
+    static MADE: AtomicU32 = AtomicU32::new(0);
+    let at = |source| SharedError::at(path, source);
+    if !path.exists() {
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let made = Utf8PathBuf::from(format!("{path}.{}-{number}", std::process::id()));
+        drop(DataDir::create_shared_file(&made)?);
+        let linked = fs::hard_link(&made, path);
+        fs::remove_file(&made).map_err(at)?;
+        match linked {
+            // Another process was quicker.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            other => other.map_err(at)?,
+        }
+    }
+    set_mode(path, 0o660).map_err(at)
 }
 
 /// Opens for reading.
