@@ -292,8 +292,9 @@ async fn an_upload_that_is_given_up_is_gone() {
     assert_eq!(gone.status(), 404);
     assert_eq!(files(&gateway.path().join("uploads")), 0);
 
-    let directory = gateway.path().join("old");
-    let uploads = Uploads::open(&directory, 1_000, Duration::from_secs(3600)).unwrap();
+    let data_dir = gateway.path().join("old");
+    let (uploads, directory) =
+        (Uploads::open(&data_dir, 1_000, Duration::from_secs(3600)).unwrap(), data_dir.join("uploads"));
     let id = uploads.begin(Some(10), String::new()).unwrap();
     // It was begun long ago, and its bytes still come.
     let said = std::fs::File::open(directory.join(format!("{id}.json"))).unwrap();

@@ -17,5 +17,6 @@ pub mod intake;
 pub mod migrations;
 pub mod phone_servers;
 pub mod refresh;
+mod storeroom;
 mod web_user;
 mod xmlrpc;

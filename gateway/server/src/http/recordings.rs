@@ -357,7 +357,7 @@ fn refusal(error: SubmitError) -> Refusal {
             )
         }
         SubmitError::Feed(error) => super::feed::refusal(error),
-        SubmitError::Disk { .. } => Refusal::unavailable("The gateway's disk", error),
+        SubmitError::Store(error) => Refusal::unavailable("The gateway's disk", error),
         SubmitError::Examine(error) => Refusal::unavailable("The part of the gateway that examines sounds", error),
     }
 }

@@ -1,10 +1,7 @@
 //! Letting go of the gateway's own copies: of recordings that an editor has decided on, once Drupal's bytes were read and are the same.
 
-use std::fs;
-use std::io;
 use std::time::Duration;
 
-use camino::Utf8PathBuf;
 use uuid::Uuid;
 
 use super::placing::FINDING_OWNER;
@@ -12,6 +9,7 @@ use super::rows::{self, Kept};
 use super::{AskError, Part, Recordings, SoundError, State, parts};
 use crate::drupal::Reader;
 use crate::feed::{FeedError, FindingChanges};
+use crate::storeroom::StoreError;
 
 /// So many recordings are looked at at once.
 const PAGE: u32 = 100;
@@ -30,14 +28,9 @@ enum SettleError {
     /// Drupal's bytes cannot be read.
     #[error(transparent)]
     Sound(#[from] SoundError),
-    /// The gateway's disk.
-    #[error("cannot remove {path}: {source}")]
-    Disk {
-        /// The file.
-        path: Utf8PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    /// The gateway's own files.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 impl Recordings {
@@ -89,13 +82,7 @@ impl Recordings {
     /// First the files: a row without them is looked at again, files without a row would lie there for ever.
     async fn let_go(&self, uuid: Uuid) -> Result<(), SettleError> {
         for part in [Part::Title, Part::Body] {
-            let path = self.file_of(uuid, part);
-            match fs::remove_file(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(SettleError::Disk { path, source: error });
-                }
-                _ => {}
-            }
+            self.files.remove(&Self::copy_of(uuid, part)).await?;
         }
         parts::let_go(&self.store, uuid).await?;
         let owner = format!("{FINDING_OWNER} {uuid}");
