@@ -135,3 +135,32 @@ fn migrate(connection: &mut Connection, path: &Utf8Path, migrations: Migrations)
     transaction.pragma_update(None, "user_version", known(migrations))?;
     Ok(transaction.commit()?)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    const SCHEMA: Migrations = &["CREATE TABLE note (text TEXT NOT NULL)"];
+
+    /// Asterisk's ODBC is another process, and closes the database with each call.
+    fn another_process_writes_and_closes(path: &Utf8Path) {
+        let write = "import sqlite3, sys\nwith sqlite3.connect(sys.argv[1]) as c: c.execute(\"INSERT INTO note VALUES ('x')\")\nc.close()";
+        let done = Command::new("python3").args(["-c", write, path.as_str()]).output().unwrap();
+        assert!(done.status.success(), "{done:?}");
+    }
+
+    #[test]
+    fn another_process_that_closes_the_database_leaves_its_log_to_a_connection_that_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = Utf8Path::from_path(directory.path()).unwrap().join("calls.db");
+        let stays = open(&path, SCHEMA).unwrap();
+        for notes in 1..=3 {
+            drop(open(&path, SCHEMA).unwrap());
+            another_process_writes_and_closes(&path);
+            let seen: i64 = stays.query_row("SELECT COUNT(*) FROM note", [], |row| row.get(0)).unwrap();
+            assert_eq!(seen, notes);
+        }
+    }
+}
