@@ -282,7 +282,8 @@ async fn a_copy_is_let_go_once_an_editor_has_decided_and_drupals_bytes_are_the_s
         phone.leave(number, &body(number)).await;
     }
     let blob = |number: u32| repository(&phone).join(sha1(&body(number)));
-    // Of 3 Drupal has other bytes now, of 5 in a table what the module put there.
+    // Of 3 Drupal has other bytes now, under the name that the node has; of 5 in a table what the module put there.
+    phone.site.replace_file_of_program(171, &body(3)).await;
     fs::write(blob(3), body(30)).unwrap();
     fs::remove_file(blob(5)).unwrap();
     let hexadecimal = hex::encode(body(5));
@@ -329,4 +330,48 @@ async fn a_copy_is_let_go_once_an_editor_has_decided_and_drupals_bytes_are_the_s
     own.disconnect().await.unwrap();
     until("what was deleted a week ago is let go", async || !phone.own(4).exists()).await;
     assert!(phone.own(2).exists() && phone.own(3).exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_of_what_an_editor_replaced_goes_a_week_later_and_never_while_it_is_pending() {
+    let phone = Phone::of(DrupalSite::new().build().await, "intake.settle_seconds = 1").await;
+    let title = [body(9), b"title".to_vec()].concat();
+    for number in 1..=5 {
+        let (title, body) = (phone.upload(&title).await, phone.upload(&body(number)).await);
+        let title = Some(title.as_str()).filter(|_| number == 5);
+        assert_eq!(phone.put(&uuid(number), &facts(title, &body)).await.unwrap().status(), 201);
+        fs::remove_file(repository(&phone).join(sha1(&self::body(number)))).unwrap();
+    }
+    fs::remove_file(repository(&phone).join(sha1(&title))).unwrap();
+    // 171, 165 and 168 have sounds of their own. What 362 has is what the caller said, and it is lost: a disk may be away.
+    phone.site.replace_file_of_program(362, &body(4)).await;
+    fs::remove_file(repository(&phone).join(sha1(&body(4)))).unwrap();
+    let rows = [(1, 171, "made"), (2, 165, "made"), (3, 165, "rejected"), (4, 362, "made"), (5, 168, "made")];
+    let rows = rows.map(|(number, nid, state)| format!("('{}', {nid}, '{state}')", uuid(number))).join(",");
+    phone
+        .site
+        .sql(&format!(
+            "CREATE TABLE {{audiospread_recording}} (uuid VARCHAR(36) NOT NULL PRIMARY KEY, nid INT UNSIGNED NOT NULL DEFAULT 0,
+               state VARCHAR(16) NOT NULL, reason VARCHAR(255) NOT NULL DEFAULT '', decided_at INT UNSIGNED NOT NULL DEFAULT 0);
+             INSERT INTO {{audiospread_recording}} (uuid, nid, state) VALUES {rows};
+             UPDATE {{node}} SET status = 1 WHERE nid IN (171, 168, 362); UPDATE {{node}} SET status = 0 WHERE nid = 165"
+        ))
+        .await;
+    until("it was seen that 1, 3 and 5 were replaced", async || {
+        let count = "SELECT COUNT(DISTINCT uuid) FROM recording_part WHERE gone_since IS NOT NULL";
+        phone.site.own_value::<u32>(count).await == 3
+    })
+    .await;
+    assert!((1..=5).all(|number| phone.own(number).exists()));
+    let mut own = Mariadb::shared().connect(Some(&phone.site.own_database)).await;
+    own.query_drop("UPDATE recording_part SET gone_since = gone_since - 8 * 86400").await.unwrap();
+    own.disconnect().await.unwrap();
+    until("what was replaced a week ago is let go", async || {
+        [1, 3, 5].iter().all(|number| !phone.own(*number).exists())
+    })
+    .await;
+    assert_eq!(phone.hear(1).await.0, 404);
+    for number in [2, 4] {
+        assert!(phone.hear(number).await == (200, body(number)), "{number} is pending, or nobody replaced it");
+    }
 }
