@@ -2,6 +2,7 @@
 //!
 //! The rooms and who may know whom stand in `gateway/ARCHITECTURE.md`.
 
+mod access;
 mod beneath;
 pub mod blobs;
 pub mod calls;

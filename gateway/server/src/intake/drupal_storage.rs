@@ -84,7 +84,10 @@ fn advice(error: &PutError) -> &'static str {
             "; upload any file in Drupal, which makes its directories, or name the real path in its settings"
         }
         PutError::Taken(_) => "; look at that file, and remove it if it is damaged",
-        PutError::Useless(_) => {
+        PutError::Useless { has_list: true, .. } => {
+            "; what is made there has its default access control list: setfacl -m u:USER:rwX,d:u:USER:rwX; or correct intake.web_user in gateway.toml"
+        }
+        PutError::Useless { has_list: false, .. } => {
             "; give its directory a group of which that user is a member, and set the bits: chmod g+rwxs; or correct intake.web_user in gateway.toml"
         }
         PutError::Disk(error) => match error.kind() {
