@@ -5,6 +5,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use audiospread_caller::{Hay, Pattern, SAME, Sound};
 use audiospread_protocol::Sha256Digest;
 use camino::Utf8Path;
 use serde_json::Value;
@@ -32,9 +33,13 @@ fn noise(directory: &Utf8Path, seconds: u32) -> Vec<u8> {
 
 /// The published body of program 171 once it has a rendition.
 fn rendered_body(gateway: &Gateway) -> Value {
+    rendered(gateway, "171")
+}
+
+fn rendered(gateway: &Gateway, program: &str) -> Value {
     let patience = Instant::now() + Duration::from_secs(120);
     loop {
-        let body = body(gateway);
+        let body = body_of(gateway, program);
         if body["phone"].is_object() {
             return body;
         }
@@ -44,13 +49,17 @@ fn rendered_body(gateway: &Gateway) -> Value {
 }
 
 fn body(gateway: &Gateway) -> Value {
+    body_of(gateway, "171")
+}
+
+fn body_of(gateway: &Gateway, program: &str) -> Value {
     let listed = Command::new(env!("CARGO_BIN_EXE_audiospread"))
         .args(["feed", "--kind", "program", "--json", "--config", gateway.config.as_str()])
         .output()
         .unwrap();
     let lines = String::from_utf8(listed.stdout).unwrap();
     let mut entities = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let program = entities.find(|entity| entity["id"] == "171").unwrap();
+    let program = entities.find(|entity| entity["id"] == program).unwrap();
     program["value"]["audio"]["body"].clone()
 }
 
@@ -115,6 +124,44 @@ async fn a_phone_server_that_prefers_renditions_fetches_a_fifth_and_hears_all_of
     third.pull();
     assert!(has(&third, &rendition), "one that was lost is made anew when it is asked for");
     assert_eq!(Sha256Digest::of(&fs::read(&file).unwrap()).to_string(), rendition);
+}
+
+/// The fixture's recordings that are no mp3: 255 is a wave, 258 is Ogg Vorbis.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wave_and_an_ogg_get_their_small_form_too_and_it_is_the_same_sound() {
+    let site = DrupalSite::new().configure("[renditions]\nenabled = true").build().await;
+    let gateway = Gateway::of(&site, ALL_PROGRAMS);
+    let link = Proxy::before(gateway.address);
+    let phone = Phone::of(&link.url());
+    phone.configure(&link.url(), "prefer = \"phone\"\n");
+    let bodies = ["255", "258"].map(|program| rendered(&gateway, program));
+    phone.pull_alone();
+    let seen = link.take_seen();
+    for (body, mime) in bodies.iter().zip(["audio/wav", "audio/ogg"]) {
+        assert_eq!((&body["mime"], &body["phone"]["mime"]), (&mime.into(), &"audio/mpeg".into()), "{body}");
+        let (original, rendition) = (text(&body["sha256"]), text(&body["phone"]["sha256"]));
+        assert!(has(&phone, rendition) && !has(&phone, original), "{mime}");
+        assert!(!seen.iter().any(|request| request.path.contains(original)), "the {mime} is not asked for");
+        let bytes = |form: &Value| form["size"].as_u64().unwrap();
+        assert!(bytes(&body["phone"]) * 4 < bytes(body) * 3, "{mime}: {body}");
+        let stored = |phone: &Phone, sha256: &str| {
+            phone.audio().into_iter().find(|path| path.file_stem() == Some(sha256)).unwrap()
+        };
+        let plain = Phone::of(&gateway.url());
+        plain.pull();
+        let recorded = Sound::read(stored(&plain, original)).unwrap();
+        let small = Sound::read(stored(&phone, rendition)).unwrap();
+        let played =
+            Sound::read(phone.data().join(format!("phone/{}/{}/{rendition}.wav", &rendition[..2], &rendition[2..4])));
+        for heard in [small, played.unwrap()] {
+            let pattern = Pattern::of(&recorded);
+            let found = Hay::of(&heard, &pattern).best(&pattern);
+            assert!(found.is_some_and(|found| found.likeness >= SAME), "{mime}: {found:?}");
+            let longer = heard.duration().abs_diff(recorded.duration());
+            assert!(longer < Duration::from_millis(200), "{mime}: {longer:?}");
+        }
+    }
+    phone.verify(&[]);
 }
 
 /// Half an hour over a link of 400 kbyte a second, in the small form and in the original.

@@ -11,10 +11,10 @@ mod recordings;
 mod records;
 mod upload;
 
+use audiospread_sound::Lame;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use self::encoder::Encoder;
 pub use self::error::PushError;
 use self::outgoing::Outgoing;
 use crate::calls::Calls;
@@ -63,7 +63,7 @@ struct Session<'a> {
     link: Link,
     calls: Calls,
     outgoing: Outgoing,
-    encoder: Encoder,
+    lame: Lame,
     keep_days: u32,
     stop: &'a Stop,
     tell: Observer<'a>,
@@ -92,9 +92,9 @@ pub async fn push(
     for message in calls.look_after(&config.asterisk.command) {
         tell(Event::Warning { message });
     }
-    let encoder = Encoder::new(config.push.encoder.clone());
+    let lame = Lame::new(config.push.encoder.clone());
     let report = PushReport::default();
-    let mut session = Session { link, calls, outgoing, encoder, keep_days: config.push.keep_days, stop, tell, report };
+    let mut session = Session { link, calls, outgoing, lame, keep_days: config.push.keep_days, stop, tell, report };
     let outcome = session.run().await;
     session.note(&outcome);
     session.send_receipt(&directory, &outcome).await;

@@ -3,10 +3,11 @@
 use std::io;
 
 use audiospread_protocol::{PhoneNumber, Problem, ProblemCode, RecordingFacts, Sha256Digest};
+use audiospread_sound::{Lame, LameError};
 use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
 
-use super::encoder::{EncodeError, at_most};
+use super::encoder::{EncodeError, encode};
 use super::error::{PushError, Trouble};
 use super::outgoing::{digest, remove};
 use super::{Session, now};
@@ -171,23 +172,27 @@ impl Session<'_> {
             }
             Err(source) => return Err(of_file(SharedError::at(&recorded, source))),
         };
-        let needed = at_most(wave) + ROOM;
+        let needed = Lame::at_most(wave.duration_ms) + ROOM;
         let full = || PushError::DiskFull { path: mp3.to_owned() };
         if self.outgoing.free()? < needed {
             return Err(full().into());
         }
         let unfinished = self.outgoing.unfinished(uuid, part);
-        if let Err(error) = self.encoder.encode(&recorded, wave, &unfinished, self.stop).await {
+        if let Err(error) = encode(&self.lame, &recorded, wave, &unfinished, self.stop).await {
             // What is left of it goes at the next start, at the latest.
             let _ = remove(&unfinished);
             return Err(match error {
                 EncodeError::Stopped => PushError::Stopped.into(),
-                EncodeError::Absent { program, source } => PushError::NoEncoder { program, source }.into(),
+                EncodeError::Lame(LameError::Absent { program, source }) => {
+                    PushError::NoEncoder { program, source }.into()
+                }
                 // It says nothing of why it could not write.
                 _ if self.outgoing.free()? < needed => full().into(),
                 EncodeError::File { path, source } => of_file(SharedError::at(&path, source)),
-                EncodeError::Killed(_) => Trouble::Later { why: error.to_string(), is_passing: true },
-                EncodeError::Failed(_) | EncodeError::TooMuch | EncodeError::Short => {
+                EncodeError::Lame(LameError::Killed(_) | LameError::Process(_)) => {
+                    Trouble::Later { why: error.to_string(), is_passing: true }
+                }
+                EncodeError::Lame(LameError::Failed(_) | LameError::TooMuch) | EncodeError::Short => {
                     Trouble::ForGood(format!("its {name} cannot be encoded: {error}"))
                 }
             });

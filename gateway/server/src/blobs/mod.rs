@@ -32,7 +32,7 @@ use audiospread_protocol::Sha256Digest;
 use camino::Utf8Path;
 use tokio::sync::Mutex;
 
-pub use encoder::{EncodeError, Encoder};
+pub use encoder::{EncodeError, Encoder, UNDECODABLE, decode_bounded};
 pub use index::{Index, Progress};
 pub use open::{BlobError, OpenBlob};
 pub use packs::{LoadedPacks, PackError, PackSounds, load_packs};

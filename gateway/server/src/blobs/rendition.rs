@@ -9,6 +9,7 @@ use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use audiospread_protocol::{PhoneRendition, Sha256Digest};
+use audiospread_sound::LameError;
 use camino::Utf8Path;
 use tokio::io::AsyncReadExt as _;
 use tokio::sync::watch;
@@ -77,7 +78,19 @@ impl From<io::Error> for RenderError {
 impl RenderError {
     /// Whether it is the sound's fault, so that another try would end as this one.
     const fn is_of_sound(&self) -> bool {
-        matches!(self, Self::Encode(EncodeError::Failed(_) | EncodeError::TooMuch | EncodeError::Unlike))
+        matches!(
+            self,
+            Self::Encode(
+                EncodeError::Lame(LameError::Failed(_) | LameError::TooMuch)
+                    | EncodeError::Undecodable
+                    | EncodeError::Unlike
+            )
+        )
+    }
+
+    /// Whether it says nothing of other sounds, and this one is tried again when something is published.
+    const fn is_passing(&self) -> bool {
+        matches!(self, Self::Open(_) | Self::Encode(EncodeError::Killed(_) | EncodeError::Lame(LameError::Killed(_))))
     }
 }
 
@@ -128,8 +141,8 @@ impl Blobs {
             match self.render(encoder, &source, &entry, audio).await {
                 Ok(rendition) => made.push((sha256, rendition)),
                 Err(error) if error.is_of_sound() => self.note_failure(&source, sha256, &error),
-                // It was changed meanwhile, or cannot be read; the index looks after that, and the others are not held up.
-                Err(RenderError::Open(error)) => tracing::debug!(%error, sound = %sha256, "no rendition yet"),
+                // It was changed meanwhile, or cannot be read, which the index looks after; or this host had no memory left.
+                Err(error) if error.is_passing() => tracing::debug!(%error, sound = %sha256, "no rendition yet"),
                 Err(error) => {
                     self.index.add_renditions(&made);
                     return Err(error);
@@ -182,7 +195,7 @@ impl Blobs {
         })
         .await??;
         let path = Utf8Path::from_path(file.path()).ok_or_else(|| io::Error::other("a path is no UTF-8"))?.to_owned();
-        encoder.encode(blob.file, audio.mime, audio.duration_ms, &path).await?;
+        encoder.encode(blob.file, audio.duration_ms, &path).await?;
         let made = std::fs::File::open(&path)?;
         let (made, measured) = unblocked(move || measure(&made).map(|measured| (made, measured))).await??;
         let rendition = match measured.sound {
@@ -245,7 +258,7 @@ impl Blobs {
 /// The audio of an entry, if it would gain by a rendition.
 fn gaining(entry: &Entry) -> Option<Audio> {
     match entry.condition {
-        Condition::Ready(audio) if gains(audio.mime, entry.facts.size, audio.duration_ms) => Some(audio),
+        Condition::Ready(audio) if gains(entry.facts.size, audio.duration_ms) => Some(audio),
         _ => None,
     }
 }
