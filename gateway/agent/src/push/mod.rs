@@ -44,6 +44,8 @@ pub struct PushReport {
     pub bytes: u64,
     /// Recordings that nobody takes.
     pub quarantined: u64,
+    /// Spoken titles that nobody takes; their recordings went, or will go, without them.
+    pub titles_quarantined: u64,
     /// Recordings that still wait.
     pub recordings_waiting: u64,
     /// Call records that the gateway has since.
@@ -123,9 +125,10 @@ impl Session<'_> {
         if self.stop.is_wished() || matches!(outcome, Err(PushError::Link(_))) {
             return;
         }
-        let PushReport { recordings, quarantined, calls, calls_refused, .. } = self.report;
-        let has_changed =
-            recordings + quarantined + calls + calls_refused > 0 || outcome.is_err() || !self.report.faults.is_empty();
+        let PushReport { recordings, quarantined, titles_quarantined, calls, calls_refused, .. } = self.report;
+        let has_changed = recordings + quarantined + titles_quarantined + calls + calls_refused > 0
+            || outcome.is_err()
+            || !self.report.faults.is_empty();
         if let Err(error) = receipt::send(&self.link, directory, has_changed).await {
             self.warn(format!("the gateway could not be told how things stand here: {error}"));
         }
