@@ -1,6 +1,7 @@
 //! Phone renditions the whole way: made by the gateway, fetched instead of the originals, and heard at their full length.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -8,10 +9,11 @@ use std::time::{Duration, Instant};
 use audiospread_caller::{Hay, Pattern, SAME, Sound};
 use audiospread_protocol::Sha256Digest;
 use camino::Utf8Path;
+use reqwest::Client;
 use serde_json::Value;
 
 use crate::harness::DrupalSite;
-use crate::harness::gateway::{ALL_PROGRAMS, Gateway};
+use crate::harness::gateway::{ALL_PROGRAMS, EVERYTHING, Gateway};
 use crate::harness::phone::Phone;
 use crate::harness::proxy::Proxy;
 
@@ -188,6 +190,61 @@ async fn half_an_hour_of_sound_is_less_than_a_fifth_on_a_slow_link() {
     let (large, slow) = fetched("original", &original);
     println!("{small} bytes in {quick:?} instead of {large} in {slow:?}: {} in a thousand", small * 1000 / large);
     assert!(small > 0 && small * 5 < large, "{small} of {large} bytes");
+}
+
+/// Waits until this body of program 171 is published; what is said of it then, for the first time.
+fn first_published(gateway: &Gateway, sha256: &str) -> Value {
+    let patience = Instant::now() + Duration::from_secs(60);
+    loop {
+        let body = body(gateway);
+        if body["sha256"] == sha256 {
+            return body;
+        }
+        assert!(Instant::now() < patience, "it is not published:\n{}", gateway.log());
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Has 171 read again.
+async fn refresh(gateway: &Gateway) {
+    let request = Client::new().post(format!("{}/v1/refresh", gateway.url())).bearer_auth(EVERYTHING);
+    let answer = request.json(&serde_json::json!({"nodes": [171]})).send().await.unwrap();
+    assert!(answer.status().is_success(), "{answer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_sound_is_published_with_its_rendition_and_without_it_once_it_has_waited() {
+    let wait = 3;
+    let site = DrupalSite::new()
+        .configure(&format!("drupal.settle_ms = 50\n[renditions]\nenabled = true\nwait_seconds = {wait}"))
+        .build()
+        .await;
+    let directory = site.directory();
+    // It encodes for as long as nobody says that it should hang.
+    let (encoder, hang, asked) = (directory.join("encoder"), directory.join("hang"), directory.join("asked"));
+    let script = format!("#!/bin/sh\nwhile [ -e {hang} ]; do touch {asked}; sleep 0.05; done\nexec lame \"$@\"\n");
+    fs::write(&encoder, script).unwrap();
+    fs::set_permissions(&encoder, fs::Permissions::from_mode(0o755)).unwrap();
+    let gateway = Gateway::named(&site, "served", &format!("renditions.encoder = \"{encoder}\""));
+    gateway.wait_for(ALL_PROGRAMS);
+    rendered(&gateway, "258");
+
+    let (quick, slow) = (noise(directory, 5), noise(directory, 6));
+    let sha256 = site.replace_file_of_program(171, &quick).await;
+    refresh(&gateway).await;
+    let body = first_published(&gateway, &sha256);
+    assert!(body["phone"].is_object(), "it waited, and phone servers need not begin with the original: {body}");
+
+    fs::write(&hang, "").unwrap();
+    let begun = Instant::now();
+    let sha256 = site.replace_file_of_program(171, &slow).await;
+    refresh(&gateway).await;
+    let body = first_published(&gateway, &sha256);
+    assert!(asked.exists() && begun.elapsed() >= Duration::from_secs(wait), "{:?}", begun.elapsed());
+    assert!(body["phone"].is_null(), "{body}");
+    fs::remove_file(&hang).unwrap();
+    let body = rendered_body(&gateway);
+    assert_eq!(body["sha256"], sha256.as_str(), "it gains it later: {body}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

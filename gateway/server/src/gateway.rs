@@ -132,7 +132,8 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), G
     let blobs = Arc::new(match &config.renditions {
         renditions if renditions.enabled => {
             let program = this_program().map_err(GatewayError::Program)?;
-            blobs.with_renditions(Encoder::new(Lame::new(renditions.encoder.clone()), program))
+            let encoder = Encoder::new(Lame::new(renditions.encoder.clone()), program);
+            blobs.with_renditions(encoder, Duration::from_secs(renditions.wait_seconds))
         }
         _ => blobs,
     });

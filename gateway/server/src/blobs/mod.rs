@@ -58,6 +58,8 @@ pub struct Blobs {
     storage: ArcSwapOption<Storage>,
     checking: Arc<Mutex<()>>,
     encoder: Option<Encoder>,
+    /// How long a new sound waits for its rendition.
+    rendition_wait: Duration,
     /// The sounds of which no rendition could be made since the start.
     unrendered: std::sync::Mutex<HashSet<Sha256Digest>>,
 }
@@ -100,6 +102,7 @@ impl Blobs {
             storage: ArcSwapOption::empty(),
             checking: Arc::default(),
             encoder: None,
+            rendition_wait: Duration::ZERO,
             unrendered: std::sync::Mutex::default(),
         })
     }

@@ -1,6 +1,6 @@
 //! Phone renditions: the same sound for slow links, made in the background.
 //!
-//! A new sound waits for its rendition, for a minute at most: a phone server that follows the feed would begin with the original otherwise.
+//! A new sound waits for its rendition, but not for long: a phone server that follows the feed would begin with the original otherwise.
 //! Where many sounds are new none waits; they are published, and gain their renditions in later versions. A failure is a line in the log, and
 //! the sound is published without; a start of the gateway tries again.
 
@@ -24,8 +24,6 @@ use crate::catalogue::site::AudioSource;
 
 /// A new sound waits only while no more than so many are new.
 const FEW: u64 = 8;
-/// For so long a new sound waits.
-const WAIT: Duration = Duration::from_secs(60);
 /// What was made of published sounds is published at least this often.
 const PUBLISH: Duration = Duration::from_secs(30);
 /// How long to wait before what failed is tried again, at first and at most.
@@ -95,10 +93,11 @@ impl RenderError {
 }
 
 impl Blobs {
-    /// Makes renditions by this encoder, and publishes them.
+    /// Makes renditions by this encoder, and publishes them; a new sound waits so long for its own.
     #[must_use]
-    pub fn with_renditions(mut self, encoder: Encoder) -> Self {
+    pub fn with_renditions(mut self, encoder: Encoder, wait: Duration) -> Self {
         self.index.publish_renditions();
+        self.rendition_wait = wait;
         self.encoder = Some(encoder);
         self
     }
@@ -171,7 +170,7 @@ impl Blobs {
         {
             return;
         }
-        match tokio::time::timeout(WAIT, self.render(encoder, source, entry, audio)).await {
+        match tokio::time::timeout(self.rendition_wait, self.render(encoder, source, entry, audio)).await {
             Ok(Ok(rendition)) => self.index.add_renditions(&[(audio.sha256, rendition)]),
             Ok(Err(error)) if error.is_of_sound() => self.note_failure(source, audio.sha256, &error),
             // It is made once the sound is published.
