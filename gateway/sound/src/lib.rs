@@ -1,4 +1,4 @@
-//! What both hosts do with sounds that strangers made: decode them ([`decode`]), make mp3s of them ([`Lame`]), and bound the processes in which
+//! What both hosts do with sounds that strangers made: decode them ([`decode()`]), make mp3s of them ([`Lame`]), and bound the processes in which
 //! that happens ([`Bounds`]).
 //!
 //! It knows neither of the two hosts, no network and no database. What a sound is for, and what an error means for it, is the business of
