@@ -5,11 +5,12 @@
 
 use std::net::TcpListener;
 
+use audiospread_sound::Lame;
 use camino::Utf8Path;
 use serde::Serialize;
 
 use crate::beneath::is_opened_in_steps;
-use crate::blobs::{Blobs, Encoder, load_packs};
+use crate::blobs::{Blobs, load_packs};
 use crate::config::Config;
 use crate::drupal::Reader;
 use crate::feed::Store;
@@ -60,7 +61,7 @@ pub async fn examine(path: &Utf8Path) -> Vec<Check> {
     checks.push(address(&config));
     examine_packs(&config, &mut checks);
     if config.renditions.enabled {
-        checks.push(encoder(&Encoder::new(config.renditions.encoder.clone())).await);
+        checks.push(encoder(&Lame::new(config.renditions.encoder.clone())).await);
     }
     examine_drupal(&config, &mut checks).await;
     checks
@@ -107,8 +108,8 @@ fn address(config: &Config) -> Check {
 }
 
 /// Whether phone renditions can be made.
-async fn encoder(encoder: &Encoder) -> Check {
-    match encoder.version().await {
+async fn encoder(lame: &Lame) -> Check {
+    match lame.version().await {
         Ok(version) => check("renditions", Verdict::Good, format!("made by {version}")),
         Err(error) => check("renditions", Verdict::Doubtful, format!("{error}; phone servers get the originals")),
     }

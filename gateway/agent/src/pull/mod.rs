@@ -119,6 +119,7 @@ pub async fn pull(
 
 impl Session<'_> {
     async fn run(&mut self) -> Result<(), PullError> {
+        self.note_former_sounds()?;
         self.make_packs_audible().await?;
         self.announce_sounds_if_nothing_is_shown()?;
         for round in 1..=MAX_ROUNDS {
