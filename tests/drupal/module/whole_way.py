@@ -868,7 +868,6 @@ class FilefieldOnly(WithSite):
         self.site.wake()
         self.assert_one_whole_message(self.recordings.all[-1])
 
-    @unittest.skipUnless(os.environ.get("AUDIOSPREAD"), "needs the gateway's program: run --gateway PROGRAM")
     def test_what_the_gateway_put_into_the_files_directory_becomes_a_message_there(self):
         real = RealGateway(os.environ["AUDIOSPREAD"], self.directory, self.site)
         self.addCleanup(real.stop)
@@ -885,7 +884,6 @@ class FilefieldOnly(WithSite):
         self.assertEqual(kept, [[name, "1"]])
 
 
-@unittest.skipUnless(os.environ.get("AUDIOSPREAD"), "needs the gateway's program: run --gateway PROGRAM")
 class BesideTheGateway(WithSite):
     """The modules and the gateway itself, on one site."""
 
