@@ -1,8 +1,6 @@
 """A real Drupal 6 of one's own: a copy of the sources that are given, a database, PHP's web server on a free port."""
 
 import atexit
-import hashlib
-import json
 import os
 import re
 import shutil
@@ -10,9 +8,6 @@ import signal
 import socket
 import subprocess
 import time
-import urllib.error
-import urllib.request
-import uuid
 import xmlrpc.client
 
 from browser import Browser
@@ -69,134 +64,6 @@ def moment(seconds):
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
-class Gateway:
-    """Whoever speaks for the gateway, and what it was told."""
-
-    def __init__(self, directory):
-        self.directory = directory
-        os.makedirs(os.path.join(directory, "sounds"), exist_ok=True)
-        self.process = subprocess.Popen(
-            ["python3", os.path.join(HERE, "gateway.py"), directory, TOKEN], stdout=subprocess.PIPE, text=True
-        )
-        atexit.register(self.stop)
-        self.address = self.process.stdout.readline().strip()
-
-    def write(self, name, value):
-        path = os.path.join(self.directory, name)
-        with open(path + ".new", "w", encoding="utf-8") as file:
-            json.dump(value, file)
-        os.replace(path + ".new", path)
-
-    def notes(self, name):
-        try:
-            with open(os.path.join(self.directory, name), encoding="utf-8") as file:
-                return [json.loads(line) for line in file]
-        except FileNotFoundError:
-            return []
-
-    def changes(self):
-        return [change for call in self.notes("notified") for change in call["changes"]]
-
-    def stop(self):
-        atexit.unregister(self.stop)
-        self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
-
-
-class RealGateway:
-    """`audiospread serve` beside a site."""
-
-    def __init__(self, program, directory, site):
-        self.directory, self.port = os.path.join(directory, "real-gateway"), free_port()
-        os.makedirs(self.directory)
-        self.address = f"http://127.0.0.1:{self.port}"
-        site.sql_as_root(
-            f"CREATE DATABASE {site.name}_gateway CHARACTER SET utf8mb4; CREATE USER IF NOT EXISTS reader@localhost; CREATE USER IF NOT EXISTS own@localhost; "
-            f"GRANT SELECT ON {site.name}.* TO reader@localhost; GRANT ALL ON {site.name}_gateway.* TO own@localhost"
-        )
-        scopes = {"drupal": ["feed", "blobs", "recordings", "calls", "admin"], "town": ["feed", "subscribers", "blobs", "recordings", "calls"]}
-        tokens = [
-            f'[[token]]\nname = "{name}"\nsha256 = "{hashlib.sha256(token.encode()).hexdigest()}"\nscopes = {json.dumps(scopes[name])}\n'
-            for name, token in (("drupal", TOKEN), ("town", TOWN))
-        ]
-        self.put("tokens.toml", "".join(tokens))
-        self.put("gateway.toml", f"""
-listen = "127.0.0.1:{self.port}"
-tokens_file = "tokens.toml"
-data_dir = "data"
-packs_dir = "{PROJECT}/scripts/asterisk/packs"
-[drupal]
-url = "mysql://reader@localhost/{site.name}?socket={site.socket}"
-root = "{site.root}"
-site_url = "{site.url}"
-[database]
-url = "mysql://own@localhost/{site.name}_gateway?socket={site.socket}"
-[numbers]
-country_code = "221"
-[intake]
-web_user = "{os.geteuid()}"
-""")
-        os.mkdir(os.path.join(self.directory, "data"))
-        self.log = open(os.path.join(self.directory, "log"), "wb")
-        self.process = subprocess.Popen(
-            [program, "serve", "--config", os.path.join(self.directory, "gateway.toml")], stdout=self.log, stderr=self.log
-        )
-        atexit.register(self.stop)
-        wait_for(self.is_ready, f"the gateway to be ready; see {self.log.name}", 120)
-
-    def put(self, name, content):
-        with open(os.path.join(self.directory, name), "w", encoding="utf-8") as file:
-            file.write(content)
-
-    def ask(self, path, timeout=60):
-        request = urllib.request.Request(self.address + path, headers={"Authorization": f"Bearer {TOKEN}"})
-        with urllib.request.urlopen(request, timeout=timeout) as answer:
-            return answer.read().decode()
-
-    def send(self, method, path, content, kind="application/json", **headers):
-        """Sends something as the phone server `town` does; gives where the answer says that it is."""
-        names = {name.replace("_", "-"): value for name, value in headers.items()}
-        request = urllib.request.Request(self.address + path, content, {"Authorization": f"Bearer {TOWN}", "Content-Type": kind, **names}, method=method)
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return answer.headers.get("Location")
-
-    def leave(self, body, title, **facts):
-        """A recording as a phone server hands it in."""
-        one = {"uuid": str(uuid.uuid4()), "body_sha256": hashlib.sha256(body).hexdigest()}
-        for sound in (body, title):
-            self.send("POST", "/v1/uploads", sound, "application/offset+octet-stream", Tus_Resumable="1.0.0", Upload_Length=str(len(sound)))
-        known = {"recorded_at": moment(time.time() - 60), "language": "fr", "category": "2", "caller": "+221775550107", **facts}
-        known.update(body=one["body_sha256"], title=hashlib.sha256(title).hexdigest())
-        self.send("PUT", f"/v1/recordings/{one['uuid']}", json.dumps(known).encode())
-        return one
-
-    def report(self, cursor, **members):
-        """What `town` says of itself, having the feed up to a cursor."""
-        receipt = {"software": "0.4.0", "cursor": cursor, "applied_at": moment(time.time()), "backlog": 0, "calls_backlog": 0, "waiting_count": 0}
-        self.send("PUT", "/v1/receipt", json.dumps({**receipt, **members}).encode())
-
-    def is_ready(self):
-        assert self.process.poll() is None, open(self.log.name, encoding="utf-8").read()
-        try:
-            return bool(self.ask("/readyz"))
-        except urllib.error.URLError:
-            return False
-
-    def feed(self, since, wait=30):
-        """The lines of the feed since a cursor, as soon as there are some."""
-        return [json.loads(line) for line in self.ask(f"/v1/feed?since={since}&wait={wait}").splitlines()]
-
-    def cursor(self):
-        """Where the feed is now; the snapshot may be a minute old."""
-        snapshot = json.loads(self.ask("/v1/feed").splitlines()[-1])
-        return self.feed(snapshot["cursor"], 0)[-1]["cursor"]
-
-    def stop(self):
-        atexit.unregister(self.stop)
-        self.process.terminate()
-        self.process.wait()
-        self.log.close()
 
 
 class Site:
