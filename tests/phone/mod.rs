@@ -5,6 +5,7 @@ mod browsing;
 mod callbacks;
 mod calling;
 mod content;
+mod doctor;
 mod installing;
 mod menus;
 mod numbers;
