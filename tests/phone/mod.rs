@@ -13,6 +13,7 @@ mod playing;
 mod recording;
 mod remembering;
 mod soak;
+mod text_programs;
 mod texts;
 
 use std::time::Instant;

@@ -55,7 +55,7 @@ pub enum RunError {
 pub async fn run(config: &Config, stop: &Stop, tell: Observer<'_>, ready: &dyn Fn()) -> Result<(), RunError> {
     if let Err(error) = config.token() {
         // A pull does what needs no token, and then fails of the same.
-        let _ = pull(config, PullOptions::default(), stop, tell).await;
+        let _ = Box::pin(pull(config, PullOptions::default(), stop, tell)).await;
         return Err(error.into());
     }
     let directory = DataDir::prepare(&config.data_dir, config.group.as_deref())?;
