@@ -1,7 +1,7 @@
 //! Who may do what with a file: its owner, its group, its mode, and its POSIX access control list where it has one.
 //!
-//! It is computed as the kernel does (acl(5)), of what `fstat` and `fgetxattr` say; for users as whom this program does not run. Lists of NFSv4
-//! are others, and are not read: whoever serves them says by the mode what they amount to.
+//! It is computed as the kernel does (acl(5)), of what `fstat` and `fgetxattr` say; for users as whom this program does not run. The lists of
+//! NFS 4 are others, and are not read: whoever serves them says by the mode what they amount to.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -141,7 +141,7 @@ impl List {
         if u32::from_le_bytes(*version) != VERSION || !rest.is_empty() {
             return None;
         }
-        entries.iter().map(entry).collect::<Option<Vec<_>>>().map(Self)
+        entries.iter().copied().map(entry).collect::<Option<Vec<_>>>().map(Self)
     }
 
     /// The bits of the entries that are about some.
@@ -150,8 +150,8 @@ impl List {
     }
 }
 
-fn entry(bytes: &[u8; 8]) -> Option<(Who, u8)> {
-    let [tag, tag_high, bits, bits_high, id @ ..] = *bytes;
+fn entry(bytes: [u8; 8]) -> Option<(Who, u8)> {
+    let [tag, tag_high, bits, bits_high, id @ ..] = bytes;
     let id = u32::from_le_bytes(id);
     let who = match u16::from_le_bytes([tag, tag_high]) {
         0x01 => Who::Owner,

@@ -137,6 +137,11 @@ impl Calls {
         Ok(Self { connection: database::open_to_read(&Self::path_in(directory), MIGRATIONS)?, recordings })
     }
 
+    /// How its file stands.
+    pub(crate) fn standing(directory: &DataDir) -> Result<database::Standing, CallsError> {
+        Ok(database::standing(&Self::path_in(directory), MIGRATIONS)?)
+    }
+
     /// Where recordings lie.
     pub(crate) fn recordings(&self) -> &Utf8Path {
         &self.recordings

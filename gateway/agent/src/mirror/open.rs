@@ -32,6 +32,11 @@ impl Mirror {
         Ok(Self { connection: database::open_to_read(&Self::path_in(directory), MIGRATIONS)? })
     }
 
+    /// How the file of the mirror stands.
+    pub(crate) fn standing(directory: &DataDir) -> Result<database::Standing, MirrorError> {
+        Ok(database::standing(&Self::path_in(directory), MIGRATIONS)?)
+    }
+
     /// Brings what was committed from the log into the file and empties the log, as far as readers allow; not doing so harms nothing.
     pub(crate) fn checkpoint(&self) -> Result<(), MirrorError> {
         self.connection.busy_timeout(Duration::from_millis(200))?;

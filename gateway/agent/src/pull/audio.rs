@@ -71,9 +71,10 @@ impl Wanted {
 
 impl Session<'_> {
     /// Brings what is missing; returns the sounds that the gateway publishes and does not serve.
-    pub(super) async fn bring_audio(&mut self) -> Result<Vec<Sha256Digest>, PullError> {
+    pub(super) async fn bring_audio(&mut self, link: &Link) -> Result<Vec<Sha256Digest>, PullError> {
         let mut wanted = self.show_what_is_complete()?;
-        let outcome = if wanted.sounds.is_empty() { Ok(Vec::new()) } else { self.bring_wanted(&mut wanted).await };
+        let outcome =
+            if wanted.sounds.is_empty() { Ok(Vec::new()) } else { self.bring_wanted(link, &mut wanted).await };
         self.report.waiting = self.mirror.waiting_count()?;
         outcome
     }
@@ -105,7 +106,7 @@ impl Session<'_> {
         Ok(wanted)
     }
 
-    async fn bring_wanted(&mut self, wanted: &mut Wanted) -> Result<Vec<Sha256Digest>, PullError> {
+    async fn bring_wanted(&mut self, link: &Link, wanted: &mut Wanted) -> Result<Vec<Sha256Digest>, PullError> {
         let sounds = std::mem::take(&mut wanted.sounds);
         let missing = || sounds.iter().filter(|audio| !self.store.has(audio));
         let (files, bytes) = (missing().count() as u64, missing().map(|audio| audio.size).sum());
@@ -120,7 +121,7 @@ impl Session<'_> {
         let packs = self.look_at_packs()?;
         let mut unserved = Vec::new();
         let fetcher = Fetcher {
-            link: &self.link,
+            link,
             store: &self.store,
             directory: &self.directory,
             keep_free: self.config.keep_free,
