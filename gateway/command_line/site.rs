@@ -5,7 +5,8 @@ use std::os::fd::AsFd;
 
 use audiospread_protocol::Kind;
 use audiospread_server::config::Config;
-use audiospread_server::{gateway, intake};
+use audiospread_server::{blobs, gateway, intake};
+use audiospread_sound::DecodeError;
 use camino::Utf8PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
@@ -23,6 +24,9 @@ pub(crate) enum Command {
     /// Find out what the sound at the standard input is, within bounds: the gateway starts this for each recording.
     #[command(hide = true)]
     ExamineSound,
+    /// Decode the sound at the standard input, within bounds: the gateway starts this for each phone rendition.
+    #[command(hide = true)]
+    DecodeSound,
 }
 
 const SERVE_HELP: &str = "\
@@ -102,6 +106,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Serve(args) => on_a_runtime(async { Ok(gateway::run(load(&args)?, stop_signal()).await?) }),
         Command::Feed(args) => on_a_runtime(feed(args)),
         Command::ExamineSound => examine_sound(),
+        Command::DecodeSound => decode_sound(),
     }
 }
 
@@ -110,9 +115,20 @@ fn examine_sound() -> Result<(), Failure> {
     let input = io::stdin().as_fd().try_clone_to_owned()?;
     let sound = intake::examine_bounded(input.into()).map_err(|error| match error {
         intake::Unusable::NotAudio => Failure::Failed(error.to_string()),
-        intake::Unusable::Bounds(_) => Failure::Later(error.to_string()),
+        intake::Unusable::Host(_) => Failure::Later(error.to_string()),
     })?;
     json_lines(&mut io::stdout(), &[sound])
+}
+
+/// Writes the samples of the sound at the standard input.
+fn decode_sound() -> Result<(), Failure> {
+    let input = io::stdin().as_fd().try_clone_to_owned()?;
+    // Not by the standard library's own, which looks for the ends of lines.
+    let output = std::fs::File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    blobs::decode_bounded(input.into(), output).map_err(|error| match error {
+        DecodeError::Undecodable(_) => Failure::Coded(blobs::UNDECODABLE, error.to_string()),
+        DecodeError::Io(error) => error.into(),
+    })
 }
 
 async fn feed(args: FeedArgs) -> Result<(), Failure> {

@@ -4,7 +4,7 @@ use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixDatagram;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::pushing::{Office, message, title};
 use super::running::{Running, until};
@@ -54,24 +54,6 @@ async fn what_a_caller_left_is_at_the_gateway_as_soon_as_the_row_is_done() {
         until("it is confirmed", delivered);
     }
     assert_eq!(office.kept().await.len(), 2);
-    assert_eq!(run.stop(), Some(0));
-}
-
-/// Whoever else closes calls.db as the last but the agent must not take its log away under the agent.
-#[tokio::test(flavor = "multi_thread")]
-async fn writers_that_open_and_close_the_database_each_time_are_heard_each_time() {
-    let office = Office::new().await;
-    office.phone.configure(&office.link.url(), "pull_seconds = 86400\n");
-    let run = Running(office.phone.start(&["run"]).unwrap());
-    for number in 1..=3 {
-        office.leaves(number, None, &message());
-        // Nobody opens the database meanwhile.
-        let patience = Instant::now() + Duration::from_secs(60);
-        while office.kept().await.len() < number as usize {
-            assert!(Instant::now() < patience, "recording {number} does not come");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    }
     assert_eq!(run.stop(), Some(0));
 }
 

@@ -39,6 +39,8 @@ pub(crate) fn open(path: &Utf8Path, migrations: Migrations) -> Result<Connection
     // In WAL mode a loss of power then loses the last commits and nothing else: the old state, which is whole.
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update(None, "journal_size_limit", 16 << 20)?;
+    // In KiB where it is negative. Of a mirror of a million programs the inner pages stay at hand.
+    connection.pragma_update(None, "cache_size", -(32 << 10))?;
     connection.pragma_update(None, "trusted_schema", "OFF")?;
     migrate(&mut connection, path, migrations)?;
     for suffix in ["-wal", "-shm"] {
@@ -154,4 +156,33 @@ fn migrate(connection: &mut Connection, path: &Utf8Path, migrations: Migrations)
     }
     transaction.pragma_update(None, "user_version", known(migrations))?;
     Ok(transaction.commit()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    const SCHEMA: Migrations = &["CREATE TABLE note (text TEXT NOT NULL)"];
+
+    /// Asterisk's ODBC is another process, and closes the database with each call.
+    fn another_process_writes_and_closes(path: &Utf8Path) {
+        let write = "import sqlite3, sys\nwith sqlite3.connect(sys.argv[1]) as c: c.execute(\"INSERT INTO note VALUES ('x')\")\nc.close()";
+        let done = Command::new("python3").args(["-c", write, path.as_str()]).output().unwrap();
+        assert!(done.status.success(), "{done:?}");
+    }
+
+    #[test]
+    fn another_process_that_closes_the_database_leaves_its_log_to_a_connection_that_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = Utf8Path::from_path(directory.path()).unwrap().join("calls.db");
+        let stays = open(&path, SCHEMA).unwrap();
+        for notes in 1..=3 {
+            drop(open(&path, SCHEMA).unwrap());
+            another_process_writes_and_closes(&path);
+            let seen: i64 = stays.query_row("SELECT COUNT(*) FROM note", [], |row| row.get(0)).unwrap();
+            assert_eq!(seen, notes);
+        }
+    }
 }

@@ -6,10 +6,11 @@
 use std::net::TcpListener;
 
 use audiospread_protocol::{Check, Verdict};
+use audiospread_sound::Lame;
 use camino::Utf8Path;
 
 use crate::beneath::is_opened_in_steps;
-use crate::blobs::{Blobs, Encoder, load_packs};
+use crate::blobs::{Blobs, load_packs};
 use crate::config::Config;
 use crate::drupal::Reader;
 use crate::feed::Store;
@@ -34,7 +35,7 @@ pub async fn examine(path: &Utf8Path) -> Vec<Check> {
     checks.push(address(&config));
     examine_packs(&config, &mut checks);
     if config.renditions.enabled {
-        checks.push(encoder(&Encoder::new(config.renditions.encoder.clone())).await);
+        checks.push(encoder(&Lame::new(config.renditions.encoder.clone())).await);
     }
     examine_drupal(&config, &mut checks).await;
     checks
@@ -67,8 +68,8 @@ fn address(config: &Config) -> Check {
 }
 
 /// Whether phone renditions can be made.
-async fn encoder(encoder: &Encoder) -> Check {
-    match encoder.version().await {
+async fn encoder(lame: &Lame) -> Check {
+    match lame.version().await {
         Ok(version) => Check::good("renditions", format!("made by {version}")),
         Err(error) => Check::doubtful("renditions", format!("{error}; phone servers get the originals")),
     }

@@ -7,6 +7,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
+use audiospread_sound::Lame;
 use camino::Utf8PathBuf;
 use tokio::task::JoinSet;
 
@@ -65,6 +66,9 @@ pub enum GatewayError {
         /// What the system said.
         source: io::Error,
     },
+    /// This program does not know where it is.
+    #[error("the gateway cannot find its own program: {0}")]
+    Program(#[source] io::Error),
     /// A pool of connections cannot be made.
     #[error("cannot make a pool of connections: {0}")]
     Pool(#[from] deadpool::managed::BuildError),
@@ -97,12 +101,16 @@ fn open_recordings(
     reader: Reader,
 ) -> Result<Recordings, GatewayError> {
     let directory = config.data_dir.join("recordings");
-    let program = std::env::current_exe().and_then(|path| Utf8PathBuf::try_from(path).map_err(io::Error::other));
-    let opened = program.and_then(|program| {
+    let opened = this_program().and_then(|program| {
         let drupal = DrupalStorage::new(reader, &config.intake);
         Recordings::open(store, &directory, uploads, Examiner::new(program), config.intake.max_minutes, drupal)
     });
     opened.map_err(|source| GatewayError::DataDir { path: directory, source })
+}
+
+/// This program, which the gateway starts for each sound that strangers made.
+fn this_program() -> io::Result<Utf8PathBuf> {
+    Utf8PathBuf::try_from(std::env::current_exe()?).map_err(io::Error::other)
 }
 
 /// Runs a gateway until `stop`.
@@ -122,7 +130,11 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), G
     let reader = Reader::new(&config)?;
     let blobs = Blobs::open_index(own, reader.clone(), &config.data_dir, packs.sounds).await?;
     let blobs = Arc::new(match &config.renditions {
-        renditions if renditions.enabled => blobs.with_renditions(Encoder::new(renditions.encoder.clone())),
+        renditions if renditions.enabled => {
+            let program = this_program().map_err(GatewayError::Program)?;
+            let encoder = Encoder::new(Lame::new(renditions.encoder.clone()), program);
+            blobs.with_renditions(encoder, Duration::from_secs(renditions.wait_seconds))
+        }
         _ => blobs,
     });
 

@@ -13,6 +13,7 @@ const MIGRATIONS: Migrations = &[
     include_str!("../../schema/0001.sql"),
     include_str!("../../schema/0002.sql"),
     include_str!("../../schema/0003.sql"),
+    include_str!("../../schema/0004.sql"),
 ];
 
 impl Mirror {

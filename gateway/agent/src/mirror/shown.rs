@@ -35,21 +35,29 @@ pub(crate) struct Waiting {
     pub(crate) has_older: bool,
 }
 
+/// What is said for everybody, subscribers, prompts, categories, the newest programs first.
+const IN_TURN: &str = "WHERE is_shown = 0
+     ORDER BY CASE kind WHEN 'settings' THEN 0 WHEN 'subscriber' THEN 1 WHEN 'prompt' THEN 2 WHEN 'category' THEN 3 ELSE 4 END,
+       CASE kind WHEN 'program' THEN json_extract(value, '$.created_at') END DESC, id";
+
 impl Mirror {
-    /// The entities whose last state callers do not get yet, in the order in which they should: what is said for everybody, subscribers,
-    /// prompts, categories, the newest programs first.
+    /// The entities whose last state callers do not get yet, in the order in which they should.
     pub(crate) fn waiting(&self) -> Result<Vec<EntityKey>, MirrorError> {
-        Ok(self.first_waiting(usize::MAX)?.into_iter().map(|waiting| waiting.key).collect())
+        let mut statement = self.connection.prepare_cached(&format!("SELECT kind, id FROM entity {IN_TURN}"))?;
+        let mut rows = statement.query([])?;
+        let mut waiting = Vec::new();
+        while let Some(row) = rows.next()? {
+            waiting.push(stored_key(&row.get::<_, String>(0)?, &row.get::<_, String>(1)?)?);
+        }
+        Ok(waiting)
     }
 
-    /// The first of them.
+    /// The first of them, with what they wait for.
     pub(crate) fn first_waiting(&self, most: usize) -> Result<Vec<Waiting>, MirrorError> {
-        let mut statement = self.connection.prepare_cached(
+        let mut statement = self.connection.prepare_cached(&format!(
             "SELECT kind, id, value, EXISTS (SELECT 1 FROM shown WHERE shown.kind = entity.kind AND shown.id = entity.id)
-             FROM entity WHERE is_shown = 0
-             ORDER BY CASE kind WHEN 'settings' THEN 0 WHEN 'subscriber' THEN 1 WHEN 'prompt' THEN 2 WHEN 'category' THEN 3 ELSE 4 END,
-               CASE kind WHEN 'program' THEN json_extract(value, '$.created_at') END DESC, id LIMIT ?1",
-        )?;
+             FROM entity {IN_TURN} LIMIT ?1"
+        ))?;
         let mut rows = statement.query([i64::try_from(most).unwrap_or(i64::MAX)])?;
         let mut waiting = Vec::new();
         while let Some(row) = rows.next()? {

@@ -11,11 +11,11 @@ use tokio::sync::Semaphore;
 use super::feed::{pause, room};
 use super::{Fault, PullError, Session};
 use crate::link::{self, Course, DownloadError, Link, LinkError, Part, delays, wait_for};
-use crate::mirror::Hearing;
+use crate::mirror::{Hearing, Mirror};
 use crate::shared::{DataDir, SharedError};
 use crate::store::{Packs, Store};
-use crate::workshop::{MakeError, Workshop};
-use crate::{Amount, Event, Observer, Origin, PhoneSound, Stop, StoreError};
+use crate::workshop::{Made, MakeError, Workshop};
+use crate::{Amount, Event, Observer, Origin, Stop, StoreError};
 
 /// Entities that are shown in one transaction.
 const BATCH: usize = 256;
@@ -135,7 +135,7 @@ impl Session<'_> {
             .map(|audio| fetcher.prepare(audio).map(move |outcome| (audio, outcome)))
             .buffer_unordered(self.config.downloads + MAKING_AHEAD);
         while let Some((audio, outcome)) = arriving.next().await {
-            match outcome {
+            match outcome.and_then(|prepared| prepared.place(&mut self.mirror, &self.store, self.tell)) {
                 Ok(prepared) => {
                     if prepared.is_new {
                         self.report.stored += 1;
@@ -212,8 +212,20 @@ pub(crate) fn hearing(store: &Store, undecodable: &HashSet<Sha256Digest>, audio:
 struct Prepared {
     /// Whether it came now.
     is_new: bool,
+    /// The phone sound, if it was made now.
+    made: Option<Made>,
     /// Why it cannot be decoded.
     undecodable: Option<String>,
+}
+
+impl Prepared {
+    /// Gives what was made its place.
+    fn place(mut self, mirror: &mut Mirror, store: &Store, tell: Observer<'_>) -> Result<Self, PullError> {
+        if let Some(made) = self.made.take() {
+            tell(made.place(mirror, store)?);
+        }
+        Ok(self)
+    }
 }
 
 /// Brings single sounds, several at once.
@@ -240,18 +252,16 @@ impl Fetcher<'_> {
             let from = self.bring(audio).await?;
             (self.tell)(Event::Stored { sha256: audio.sha256, size: audio.size, from });
         }
-        let mut undecodable = None;
+        let (mut made, mut undecodable) = (None, None);
         if !self.store.is_playable(audio.sha256) {
             let path = self.store.path(audio);
             match self.workshop.make(self.store, self.directory, &path, audio.sha256, self.stop).await {
-                Ok(PhoneSound { duration_ms, gain_db }) => {
-                    (self.tell)(Event::Made { sha256: audio.sha256, duration_ms, gain_db });
-                }
+                Ok(sound) => made = Some(sound),
                 Err(MakeError::Undecodable(why)) => undecodable = Some(why),
                 Err(error) => return Err(PullError::of_workshop(error, self.directory)),
             }
         }
-        Ok(Prepared { is_new, undecodable })
+        Ok(Prepared { is_new, made, undecodable })
     }
 
     /// Brings a sound into the store: from a pack, else from the gateway.

@@ -128,6 +128,7 @@ pub async fn pull(
 impl Session<'_> {
     /// What needs neither link nor token.
     async fn use_what_is_here(&mut self) -> Result<(), PullError> {
+        self.note_former_sounds()?;
         self.make_packs_audible().await?;
         self.announce_sounds_if_nothing_is_shown()
     }

@@ -85,6 +85,8 @@ pub enum SubmitError {
     Unusable {
         /// Which.
         part: Part,
+        /// Its bytes.
+        sha256: Sha256Digest,
         /// Why.
         why: String,
     },
@@ -215,7 +217,7 @@ impl Recordings {
     }
 
     async fn examine(&self, uuid: Uuid, part: Part, sha256: &Sha256Digest) -> Result<super::Heard, SubmitError> {
-        let unusable = |why: String| SubmitError::Unusable { part, why };
+        let unusable = |why: String| SubmitError::Unusable { part, sha256: *sha256, why };
         let path = self.uploads.staged(sha256).unwrap_or_else(|| self.file_of(uuid, part));
         let size = fs::metadata(&path).map_err(|source| SubmitError::Disk { path: path.clone(), source })?.len();
         let Sound { duration_ms, silent } = self.examiner.examine(&path).await.map_err(|error| match error {

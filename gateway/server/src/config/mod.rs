@@ -3,14 +3,17 @@
 //! It says what a content type, field or term *means* for the phone; where Drupal keeps it is read from Drupal's own tables. All that is
 //! absent has the default that the fixture's site and our own Drupal modules use.
 
-use std::collections::BTreeMap;
+mod content;
+mod drupal;
+
 use std::fs;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use mysql_async::{Opts, OptsBuilder};
-use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+
+pub use content::{Content, Fields, KeyOverrides, Menu, Numbers};
+pub use drupal::{Database, Drupal, Prefix};
 
 /// The configuration of a gateway.
 #[derive(Clone, Debug, Deserialize)]
@@ -59,11 +62,13 @@ pub struct Renditions {
     pub enabled: bool,
     /// The program `lame`, by its path or, as it is found, by its name.
     pub encoder: String,
+    /// Seconds for which a new sound waits for its rendition before it is published without; 0: not at all.
+    pub wait_seconds: u64,
 }
 
 impl Default for Renditions {
     fn default() -> Self {
-        Self { enabled: false, encoder: "lame".into() }
+        Self { enabled: false, encoder: "lame".into(), wait_seconds: 60 }
     }
 }
 
@@ -137,161 +142,6 @@ impl Default for Privacy {
     }
 }
 
-/// Drupal's database and files.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Drupal {
-    /// `mysql://USER@HOST:PORT/DATABASE`, or with `?socket=/path`; an account with the right to SELECT and no other.
-    pub url: String,
-    /// The file with the account's password.
-    pub password_file: Option<Utf8PathBuf>,
-    /// Drupal's root directory: the one with `index.php`.
-    pub root: Utf8PathBuf,
-    /// The address at which Drupal answers, by which its module is woken when recordings wait; absent: it takes them at its cron.
-    #[serde(default)]
-    pub site_url: Option<String>,
-    /// The files directory where the variable `file_directory_path` is absent: `sites/SITE/files`.
-    #[serde(default = "default_files_directory")]
-    pub files_directory: Utf8PathBuf,
-    /// `$db_prefix`: one for all tables, or one a table with `default` for the others.
-    #[serde(default)]
-    pub prefix: Prefix,
-    /// The character set of the connection; `utf8mb4` reads `utf8` as well. With servers before MySQL 5.5.3 it is `utf8` in any case.
-    #[serde(default = "default_charset")]
-    pub charset: String,
-    /// Seconds between whole readings.
-    #[serde(default = "default_refresh_seconds")]
-    pub refresh_seconds: u64,
-    /// Milliseconds between the two readings that must agree before a change is published.
-    #[serde(default = "default_settle_ms")]
-    pub settle_ms: u64,
-}
-
-/// `$db_prefix` of Drupal's `settings.php`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
-pub enum Prefix {
-    /// In front of every table's name.
-    All(String),
-    /// One a table, `default` for the others.
-    PerTable(BTreeMap<String, String>),
-}
-
-impl Default for Prefix {
-    fn default() -> Self {
-        Self::All(String::new())
-    }
-}
-
-impl Prefix {
-    /// The name of Drupal's `{table}` in this database.
-    pub fn apply(&self, table: &str) -> String {
-        let prefix = match self {
-            Self::All(prefix) => prefix.as_str(),
-            Self::PerTable(tables) => tables.get(table).or_else(|| tables.get("default")).map_or("", String::as_str),
-        };
-        format!("{prefix}{table}")
-    }
-}
-
-/// The gateway's own database.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Database {
-    /// `mysql://USER@HOST:PORT/DATABASE`, or with `?socket=/path`.
-    pub url: String,
-    /// The file with the account's password.
-    pub password_file: Option<Utf8PathBuf>,
-}
-
-/// What the site's content means for the phone.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Content {
-    /// The content types of programs.
-    pub program_types: Vec<String>,
-    /// The content type with a category's sounds.
-    pub category_info_type: String,
-    /// The content type of prompts.
-    pub prompt_type: String,
-    /// The content type of phone subscribers.
-    pub subscriber_type: String,
-    /// The phone's vocabulary, by name or by `vid`.
-    pub vocabulary: String,
-    /// The top term of the prompts, by name or by `tid`.
-    pub minimals: String,
-    /// The menu of each term below *minimals*: its name or `tid`, and the context.
-    pub contexts: BTreeMap<String, String>,
-    /// How many levels of categories callers are offered.
-    pub max_depth: u32,
-    /// The CCK fields.
-    pub fields: Fields,
-}
-
-/// Which CCK field means what.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Fields {
-    /// The spoken title of programs and categories.
-    pub title: String,
-    /// The body of a program.
-    pub body: String,
-    /// A category's header.
-    pub header: String,
-    /// A category's footer.
-    pub footer: String,
-    /// A prompt's sound.
-    pub prompt: String,
-    /// A prompt's key.
-    pub prompt_key: String,
-    /// The language of a node.
-    pub language: String,
-    /// The weight of a program.
-    pub weight: String,
-    /// A subscriber's numbers.
-    pub phone_number: String,
-    /// A subscriber's plan.
-    pub plan: String,
-    /// A subscriber's balance in seconds.
-    pub balance: String,
-}
-
-/// How telephone numbers are written in the site's country.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Numbers {
-    /// The country code, such as `221`.
-    pub country_code: String,
-    /// What is dialled before a country code.
-    #[serde(default = "default_international_prefix")]
-    pub international_prefix: String,
-    /// What is dialled before a national number; may be empty.
-    #[serde(default = "default_national_prefix")]
-    pub national_prefix: String,
-}
-
-/// The menus.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Menu {
-    /// The `tid`s of the categories of the home menu; empty: those of the top level.
-    pub home_categories: Vec<u32>,
-    /// How many items a menu reads out before it offers the next page.
-    pub menu_page_size: u32,
-    /// Keys in menus that differ from the defaults, by action.
-    pub keys: KeyOverrides,
-}
-
-/// Keys that differ from the defaults.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct KeyOverrides {
-    /// In menus.
-    pub menu: BTreeMap<String, String>,
-    /// While a program plays.
-    pub playing: BTreeMap<String, String>,
-}
-
 /// The feed.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -310,73 +160,8 @@ impl Default for Feed {
     }
 }
 
-impl Default for Menu {
-    fn default() -> Self {
-        Self { home_categories: Vec::new(), menu_page_size: 7, keys: KeyOverrides::default() }
-    }
-}
-
-impl Default for Content {
-    fn default() -> Self {
-        let contexts = ["home", "recording", "categories", "programs", "playing", "support"];
-        Self {
-            program_types: ["program", "legacy_program", "phone_message"].map(String::from).to_vec(),
-            category_info_type: "category_info".into(),
-            prompt_type: "prompt".into(),
-            subscriber_type: "phone_subscriber".into(),
-            vocabulary: "Categories".into(),
-            minimals: "minimals".into(),
-            contexts: contexts.map(|name| (name.to_owned(), name.to_owned())).into(),
-            max_depth: 2,
-            fields: Fields::default(),
-        }
-    }
-}
-
-impl Default for Fields {
-    fn default() -> Self {
-        Self {
-            title: "field_audio_title".into(),
-            body: "field_audio_body".into(),
-            header: "field_audio_header".into(),
-            footer: "field_audio_footer".into(),
-            prompt: "field_audio_prompt".into(),
-            prompt_key: "field_prompt_key".into(),
-            language: "field_language".into(),
-            weight: "field_weight".into(),
-            phone_number: "field_phone_number".into(),
-            plan: "field_plan".into(),
-            balance: "field_balance_seconds".into(),
-        }
-    }
-}
-
 fn default_listen() -> std::net::SocketAddr {
     ([127, 0, 0, 1], 8095).into()
-}
-
-fn default_files_directory() -> Utf8PathBuf {
-    "sites/default/files".into()
-}
-
-fn default_charset() -> String {
-    "utf8mb4".into()
-}
-
-const fn default_refresh_seconds() -> u64 {
-    300
-}
-
-const fn default_settle_ms() -> u64 {
-    2000
-}
-
-fn default_international_prefix() -> String {
-    "00".into()
-}
-
-fn default_national_prefix() -> String {
-    "0".into()
 }
 
 /// Why a configuration cannot be used.
@@ -465,48 +250,12 @@ impl Config {
     }
 }
 
-impl Drupal {
-    /// How to connect to Drupal's database.
-    ///
-    /// # Errors
-    /// If the URL is none, or the password's file cannot be read.
-    pub fn opts(&self) -> Result<Opts, ConfigError> {
-        opts("drupal.url", &self.url, self.password_file.as_deref())
-    }
-
-    /// The time between two readings that must agree.
-    pub const fn settle(&self) -> Duration {
-        Duration::from_millis(self.settle_ms)
-    }
-}
-
-impl Database {
-    /// How to connect to the gateway's own database.
-    ///
-    /// # Errors
-    /// If the URL is none, or the password's file cannot be read.
-    pub fn opts(&self) -> Result<Opts, ConfigError> {
-        opts("database.url", &self.url, self.password_file.as_deref())
-    }
-}
-
-fn opts(name: &str, url: &str, password_file: Option<&Utf8Path>) -> Result<Opts, ConfigError> {
-    // The error of the URL's parser may carry the URL, and a URL may carry a password.
-    let opts = Opts::from_url(url).map_err(|_| ConfigError::Sense {
-        path: name.into(),
-        what: "is a URL such as mysql://user@localhost:3306/database".into(),
-    })?;
-    let Some(path) = password_file else { return Ok(opts) };
-    let password = SecretString::from(read(path)?.trim_end_matches(['\r', '\n']).to_owned());
-    Ok(OptsBuilder::from_opts(opts).pass(Some(password.expose_secret())).into())
-}
-
 fn read(path: &Utf8Path) -> Result<String, ConfigError> {
     fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })
 }
 
 /// The configuration that `audiospread config example` prints.
-pub const EXAMPLE: &str = include_str!("../gateway.example.toml");
+pub const EXAMPLE: &str = include_str!("../../gateway.example.toml");
 
 #[cfg(test)]
 mod tests {
@@ -525,16 +274,6 @@ mod tests {
         spelled_out.drupal.site_url = None;
         spelled_out.menu.keys = KeyOverrides::default();
         assert_eq!(format!("{plain:?}"), format!("{spelled_out:?}"));
-    }
-
-    #[test]
-    fn a_table_s_prefix_is_its_own_or_the_default_one() {
-        let prefix: Prefix =
-            toml::from_str::<BTreeMap<String, Prefix>>("p = { default = \"main_\", users = \"shared_\" }")
-                .unwrap()
-                .remove("p")
-                .unwrap();
-        assert_eq!((prefix.apply("users"), prefix.apply("node")), ("shared_users".into(), "main_node".into()));
     }
 
     #[test]
