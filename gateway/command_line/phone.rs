@@ -6,9 +6,9 @@ mod text;
 use std::io::{self, Write};
 
 use audiospread_agent::{
-    self as agent, Amount, Config, Event, Fault, MirrorError, NO_ROOM, PullError, PullOptions, PushError, PushOptions,
-    RunError, SoundError, SoundFormat, Stop, Stopper, UNDECODABLE, VerifyOptions, make_phone_sound, menu, prune, pull,
-    push, status, verify,
+    self as agent, Amount, Config, Event, Fault, MirrorError, NO_ROOM, Observer, PullError, PullOptions, PushError,
+    PushOptions, RunError, SoundError, SoundFormat, Stop, Stopper, UNDECODABLE, VerifyOptions, make_phone_sound, menu,
+    prune, pull, push, status, verify,
 };
 use camino::Utf8PathBuf;
 use clap::{Args, Subcommand};
@@ -213,31 +213,38 @@ impl Common {
 }
 
 fn run_pull(args: &PullArgs) -> Result<(), Failure> {
-    let config = args.common.load()?;
-    let progress = Progress::new(args.common.json);
     let options = PullOptions { limit: args.limit_rate, accept: args.accept };
-    let outcome = runtime()?.block_on(async {
-        let stop = stop_on_signals()?;
-        pull(&config, options, &stop, &|event| progress.tell(&event)).await.map_err(|error| pull_failure(&error))
-    });
-    progress.finish();
-    let report = outcome?;
-    args.common.print(&Done { event: "done", result: &report }, |out| text::pulled(out, &report))?;
-    judge(&report.faults)
+    let work = async |config: &Config, stop: &Stop, tell: Observer<'_>| {
+        pull(config, options, stop, tell).await.map_err(|error| pull_failure(&error))
+    };
+    carry(&args.common, work, text::pulled, |report| &report.faults)
 }
 
 fn run_push(args: &PushArgs) -> Result<(), Failure> {
-    let config = args.common.load()?;
-    let progress = Progress::new(args.common.json);
     let options = PushOptions { limit: args.limit_rate, retry_quarantined: args.retry_quarantined };
+    let work = async |config: &Config, stop: &Stop, tell: Observer<'_>| {
+        push(config, options, stop, tell).await.map_err(|error| push_failure(&error))
+    };
+    carry(&args.common, work, text::pushed, |report| &report.faults)
+}
+
+/// Does a pull or a push, shows how it goes, and says what it brought.
+fn carry<R: Serialize>(
+    common: &Common,
+    work: impl AsyncFnOnce(&Config, &Stop, Observer<'_>) -> Result<R, Failure>,
+    text: fn(&mut dyn Write, &R) -> io::Result<()>,
+    faults: fn(&R) -> &[Fault],
+) -> Result<(), Failure> {
+    let config = common.load()?;
+    let progress = Progress::new(common.json);
     let outcome = runtime()?.block_on(async {
         let stop = stop_on_signals()?;
-        push(&config, options, &stop, &|event| progress.tell(&event)).await.map_err(|error| push_failure(&error))
+        work(&config, &stop, &|event| progress.tell(&event)).await
     });
     progress.finish();
     let report = outcome?;
-    args.common.print(&Done { event: "done", result: &report }, |out| text::pushed(out, &report))?;
-    judge(&report.faults)
+    common.print(&Done { event: "done", result: &report }, |out| text(out, &report))?;
+    judge(faults(&report))
 }
 
 fn run_daemon(common: &Common) -> Result<(), Failure> {
@@ -351,22 +358,19 @@ fn stop_on_signals() -> Result<Stop, Failure> {
 }
 
 fn pull_failure(error: &PullError) -> Failure {
-    if error.is_passing() {
-        Failure::Later(error.to_string())
-    } else if error.is_configuration() {
-        Failure::Usage(error.to_string())
-    } else {
-        Failure::Failed(error.to_string())
-    }
+    failure(error, error.is_passing(), error.is_configuration())
 }
 
 fn push_failure(error: &PushError) -> Failure {
-    if error.is_passing() {
-        Failure::Later(error.to_string())
-    } else if error.is_configuration() {
-        Failure::Usage(error.to_string())
-    } else {
-        Failure::Failed(error.to_string())
+    failure(error, error.is_passing(), error.is_configuration())
+}
+
+fn failure(error: &dyn std::error::Error, is_passing: bool, is_configuration: bool) -> Failure {
+    let says = error.to_string();
+    match (is_passing, is_configuration) {
+        (true, _) => Failure::Later(says),
+        (false, true) => Failure::Usage(says),
+        (false, false) => Failure::Failed(says),
     }
 }
 

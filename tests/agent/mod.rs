@@ -2,6 +2,7 @@
 
 mod commands;
 mod full_disk;
+mod full_disk_pushing;
 mod killing;
 mod leftovers;
 mod links;

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::running::until;
 use crate::harness::DrupalSite;
 use crate::harness::gateway::{EVERYTHING, Gateway};
-use crate::harness::phone::{Phone, Ran};
+use crate::harness::phone::{Phone, Ran, files_below};
 use crate::harness::proxy::{Fault, Proxy};
 use crate::harness::small_disk::SmallDisk;
 
@@ -395,18 +395,6 @@ async fn bytes_that_the_gateway_forgot_and_an_answer_that_was_lost_are_sent_agai
     let report = office.pushed();
     assert_eq!((&report["recordings"], &report["recordings_waiting"]), (&json!(1), &json!(0)), "{report}");
     assert_eq!(office.kept().await.len(), 1);
-}
-
-fn files_below(directory: &camino::Utf8Path) -> Vec<Utf8PathBuf> {
-    let Ok(entries) = directory.read_dir_utf8() else { return Vec::new() };
-    entries
-        .flatten()
-        .flat_map(
-            |entry| {
-                if entry.file_type().unwrap().is_dir() { files_below(entry.path()) } else { vec![entry.into_path()] }
-            },
-        )
-        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

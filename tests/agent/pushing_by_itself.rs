@@ -61,7 +61,13 @@ async fn what_a_caller_left_is_at_the_gateway_as_soon_as_the_row_is_done() {
 async fn pythons_client_makes_it_pull_and_push_at_once() {
     let office = Office::new().await;
     let address = with_a_hook(&office);
+    let pushed_at = || -> String {
+        let query = "SELECT value FROM meta WHERE name = 'pushed_at'";
+        office.calls().query_row(query, [], |row| row.get(0)).unwrap()
+    };
+    let before = pushed_at();
     let _run = Running::of(&office.phone);
+    until("its first push ended", || pushed_at() != before);
     // Once nothing is left to do, it waits for the feed.
     until("it waits for changes", || office.link.take_seen().iter().any(|seen| seen.path.contains("wait=")));
     let proxy = |who: &str| format!("import xmlrpc.client as x\np = x.ServerProxy('http://{who}@{address}/xmlrpc')\n");
@@ -74,10 +80,12 @@ async fn pythons_client_makes_it_pull_and_push_at_once() {
     let refused =
         python(&(proxy("sync:wrong") + "try:\n  p.audiospread.sync()\nexcept x.Fault as f:\n  print(f.faultCode)"));
     assert_eq!(refused, "401");
+    // By its clock it would push tomorrow.
+    let before = pushed_at();
     assert_eq!(python(&(proxy("sync:secret-token") + "print(p.audiospread.sync())")), "1");
     let pulls = |seen: &crate::harness::proxy::Seen| seen.path.contains("since=") && !seen.path.contains("wait=");
     until("it pulls", || office.link.take_seen().iter().any(pulls));
-    // Nothing in calls.db says so: only a push finds the file of a foreign menu before half a minute has passed.
+    until("it pushes, though nothing is new", || pushed_at() != before);
     let unknown =
         python(&(proxy("sync:secret-token") + "try:\n  p.no.such()\nexcept x.Fault as f:\n  print(f.faultCode)"));
     assert_eq!(unknown, "-32601");

@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::recordings::{PENDING, Phone, facts, sha1, sound, uuid};
 use super::{audiospread, until};
 use crate::harness::gateway::EVERYTHING;
+use crate::harness::phone::files_below;
 use crate::harness::{DrupalSite, Mariadb};
 
 /// A recording of its own for each number: what stands behind the last frame is heard by nobody.
@@ -64,20 +65,8 @@ impl Phone {
 }
 
 /// All names of plain files below a directory.
-fn files_below(directory: &Utf8Path) -> BTreeSet<String> {
-    let mut files = BTreeSet::new();
-    let mut todo = vec![directory.to_owned()];
-    while let Some(directory) = todo.pop() {
-        for entry in directory.read_dir_utf8().unwrap() {
-            let entry = entry.unwrap();
-            if entry.file_type().unwrap().is_dir() {
-                todo.push(entry.path().to_owned());
-            } else {
-                files.insert(entry.file_name().to_owned());
-            }
-        }
-    }
-    files
+fn names_below(directory: &Utf8Path) -> BTreeSet<String> {
+    files_below(directory).iter().filter_map(|path| path.file_name()).map(str::to_owned).collect()
 }
 
 const FILEFIELD: &str = "UPDATE {content_node_field} SET type = 'filefield' WHERE field_name LIKE 'field_audio_%'";
@@ -134,7 +123,7 @@ async fn what_cannot_be_put_into_drupals_storage_stays_with_the_gateway_and_is_t
         let place = phone.told().await.pop().unwrap();
         assert_eq!(place, ("gateway".to_owned(), format!("/v1/recordings/{}/body", uuid(number))));
         assert_eq!(phone.hear(number).await, (200, body(number)));
-        assert!(!files_below(&phone.site.files()).contains(&sha1(&body(number))));
+        assert!(!names_below(&phone.site.files()).contains(&sha1(&body(number))));
     };
     let complains = |of: &str| {
         let findings = phone.findings();
@@ -152,7 +141,7 @@ async fn what_cannot_be_put_into_drupals_storage_stays_with_the_gateway_and_is_t
     symlink(phone.site.directory().join("outside"), &bitcache).unwrap();
     phone.leave(2, &body(2)).await;
     is_with_the_gateway(2).await;
-    assert!(!files_below(&phone.site.directory().join("outside")).contains(&sha1(&body(2))), "through no link");
+    assert!(!names_below(&phone.site.directory().join("outside")).contains(&sha1(&body(2))), "through no link");
     complains("link");
     fs::remove_file(&bitcache).unwrap();
     phone.leave(3, &body(3)).await;
@@ -217,7 +206,7 @@ async fn killed_while_it_keeps_recordings(kind: &str) {
     let site = DrupalSite::new().configure("drupal.settle_ms = 50").build().await;
     site.sql(&format!("UPDATE {{content_node_field}} SET type = '{kind}' WHERE field_name LIKE 'field_audio_%'")).await;
     site.sql("INSERT INTO {variable} VALUES ('bitcache_depth', 'i:2;'), ('bitcache_width', 'i:2;')").await;
-    let before = files_below(&site.files());
+    let before = names_below(&site.files());
     let mut phone = Phone::of(site, "").await;
     let title = |number: u32| body(1_000 + number);
     for round in 1..=ROUNDS {
@@ -252,7 +241,7 @@ async fn killed_while_it_keeps_recordings(kind: &str) {
         }
     }
     // At its start the gateway also finds out whether it may write there.
-    until("nothing half is left in Drupal's storage", async || files_below(&phone.site.files()) == expected).await;
+    until("nothing half is left in Drupal's storage", async || names_below(&phone.site.files()) == expected).await;
     let store = if kind == "filefield" { "files" } else { "bitcache" };
     let told = phone.told().await;
     assert!(told.len() == ROUNDS as usize && told.iter().all(|(is, _)| is == store), "{told:?}");
@@ -261,7 +250,7 @@ async fn killed_while_it_keeps_recordings(kind: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_half_put_into_drupals_storage_is_finished_at_the_next_start() {
     let phone = Phone::of(DrupalSite::new().build().await, "").await;
-    let before = files_below(&phone.site.files());
+    let before = names_below(&phone.site.files());
     phone.leave(1, &body(1)).await;
     let name = sha1(&body(1));
     fs::remove_file(repository(&phone).join(&name)).unwrap();
@@ -273,7 +262,7 @@ async fn what_was_half_put_into_drupals_storage_is_finished_at_the_next_start() 
     let phone = phone.again("").await;
     assert_eq!(phone.told().await, [("bitcache".to_owned(), format!("bitcache://{name}"))]);
     assert!(fs::read(repository(&phone).join(&name)).unwrap() == body(1));
-    let is_whole = async || files_below(&phone.site.files()).difference(&before).eq([&name]);
+    let is_whole = async || names_below(&phone.site.files()).difference(&before).eq([&name]);
     until("what was half is gone", is_whole).await;
 
     // Recordings of a gateway that noted nothing of where they are.
@@ -293,7 +282,8 @@ async fn a_copy_is_let_go_once_an_editor_has_decided_and_drupals_bytes_are_the_s
         phone.leave(number, &body(number)).await;
     }
     let blob = |number: u32| repository(&phone).join(sha1(&body(number)));
-    // Of 3 Drupal has other bytes now, of 5 in a table what the module put there.
+    // Of 3 Drupal has other bytes now, under the name that the node has; of 5 in a table what the module put there.
+    phone.site.replace_file_of_program(171, &body(3)).await;
     fs::write(blob(3), body(30)).unwrap();
     fs::remove_file(blob(5)).unwrap();
     let hexadecimal = hex::encode(body(5));
@@ -340,4 +330,48 @@ async fn a_copy_is_let_go_once_an_editor_has_decided_and_drupals_bytes_are_the_s
     own.disconnect().await.unwrap();
     until("what was deleted a week ago is let go", async || !phone.own(4).exists()).await;
     assert!(phone.own(2).exists() && phone.own(3).exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_of_what_an_editor_replaced_goes_a_week_later_and_never_while_it_is_pending() {
+    let phone = Phone::of(DrupalSite::new().build().await, "intake.settle_seconds = 1").await;
+    let title = [body(9), b"title".to_vec()].concat();
+    for number in 1..=5 {
+        let (title, body) = (phone.upload(&title).await, phone.upload(&body(number)).await);
+        let title = Some(title.as_str()).filter(|_| number == 5);
+        assert_eq!(phone.put(&uuid(number), &facts(title, &body)).await.unwrap().status(), 201);
+        fs::remove_file(repository(&phone).join(sha1(&self::body(number)))).unwrap();
+    }
+    fs::remove_file(repository(&phone).join(sha1(&title))).unwrap();
+    // 171, 165 and 168 have sounds of their own. What 362 has is what the caller said, and it is lost: a disk may be away.
+    phone.site.replace_file_of_program(362, &body(4)).await;
+    fs::remove_file(repository(&phone).join(sha1(&body(4)))).unwrap();
+    let rows = [(1, 171, "made"), (2, 165, "made"), (3, 165, "rejected"), (4, 362, "made"), (5, 168, "made")];
+    let rows = rows.map(|(number, nid, state)| format!("('{}', {nid}, '{state}')", uuid(number))).join(",");
+    phone
+        .site
+        .sql(&format!(
+            "CREATE TABLE {{audiospread_recording}} (uuid VARCHAR(36) NOT NULL PRIMARY KEY, nid INT UNSIGNED NOT NULL DEFAULT 0,
+               state VARCHAR(16) NOT NULL, reason VARCHAR(255) NOT NULL DEFAULT '', decided_at INT UNSIGNED NOT NULL DEFAULT 0);
+             INSERT INTO {{audiospread_recording}} (uuid, nid, state) VALUES {rows};
+             UPDATE {{node}} SET status = 1 WHERE nid IN (171, 168, 362); UPDATE {{node}} SET status = 0 WHERE nid = 165"
+        ))
+        .await;
+    until("it was seen that 1, 3 and 5 were replaced", async || {
+        let count = "SELECT COUNT(DISTINCT uuid) FROM recording_part WHERE gone_since IS NOT NULL";
+        phone.site.own_value::<u32>(count).await == 3
+    })
+    .await;
+    assert!((1..=5).all(|number| phone.own(number).exists()));
+    let mut own = Mariadb::shared().connect(Some(&phone.site.own_database)).await;
+    own.query_drop("UPDATE recording_part SET gone_since = gone_since - 8 * 86400").await.unwrap();
+    own.disconnect().await.unwrap();
+    until("what was replaced a week ago is let go", async || {
+        [1, 3, 5].iter().all(|number| !phone.own(*number).exists())
+    })
+    .await;
+    assert_eq!(phone.hear(1).await.0, 404);
+    for number in [2, 4] {
+        assert!(phone.hear(number).await == (200, body(number)), "{number} is pending, or nobody replaced it");
+    }
 }

@@ -150,7 +150,8 @@ fn copy(from: &Utf8Path, to: &Utf8Path) {
     assert!(Command::new("cp").arg("-a").arg(from.join(".")).arg(to).status().unwrap().success());
 }
 
-fn files_below(directory: &Utf8Path) -> Vec<Utf8PathBuf> {
+/// All files below a directory; none if it is not there.
+pub(crate) fn files_below(directory: &Utf8Path) -> Vec<Utf8PathBuf> {
     let Ok(entries) = directory.read_dir_utf8() else { return Vec::new() };
     entries
         .flatten()

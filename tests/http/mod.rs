@@ -92,11 +92,10 @@ impl Gateway {
 
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let uploads = Arc::new(Uploads::open(&path.join("uploads"), 1024 * 1024, Duration::from_secs(3600)).unwrap());
+        let uploads = Arc::new(Uploads::open(&path, 1024 * 1024, Duration::from_secs(3600)).unwrap());
         let examiner = Examiner::new(env!("CARGO_BIN_EXE_audiospread").into());
         let drupal = DrupalStorage::new(reader.clone(), &config::Intake::default());
-        let recordings = path.join("recordings");
-        let recordings = Recordings::open(store.clone(), &recordings, uploads.clone(), examiner, 60, drupal).unwrap();
+        let recordings = Recordings::open(store.clone(), &path, examiner, 60, drupal).unwrap();
         let intake = (uploads, Arc::new(recordings));
         let state = http::State::new(tokens, feed.clone(), sounds, intake, reader.clone(), handle);
         let server = http::serve(state, listener).unwrap();

@@ -14,6 +14,7 @@ use reqwest::{Method, RequestBuilder, Response};
 use sha1::{Digest as _, Sha1};
 
 use super::{ALL, Gateway, PUBLIC, header, problem, until};
+use crate::harness::proxy::{Fault, Proxy};
 
 const BYTES: &str = "application/offset+octet-stream";
 
@@ -37,6 +38,13 @@ impl Gateway {
         let head = self.tus(Method::HEAD, upload).send().await.unwrap();
         assert_eq!((head.status().as_u16(), header(&head, "cache-control")), (200, "no-store"));
         header(&head, "upload-offset").parse().unwrap()
+    }
+
+    /// Waits until so many bytes are there. The gateway is not asked: a request that still brings bytes would give way.
+    async fn arrived(&self, upload: &str, bytes: u64) {
+        let id = upload.rsplit('/').next().unwrap();
+        let part = self.path().join(format!("uploads/{id}.part"));
+        until("the bytes are there", async || part.metadata().unwrap().len() == bytes).await;
     }
 
     fn staged(&self, bytes: &[u8]) -> Utf8PathBuf {
@@ -127,7 +135,7 @@ async fn what_came_before_a_connection_broke_is_kept_and_gone_on_with() {
     let bytes = sound(100_000);
     let upload = gateway.begin(bytes.len()).await;
     drop(gateway.hang(&upload, 0, bytes.len(), &bytes[..40_000]));
-    until("the bytes are there", async || gateway.offset(&upload).await == 40_000).await;
+    gateway.arrived(&upload, 40_000).await;
     let file = gateway.path().join("whole.mp3");
     std::fs::write(&file, &bytes).unwrap();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/http/uploads_of_tuspy.py");
@@ -141,12 +149,62 @@ async fn what_came_before_a_connection_broke_is_kept_and_gone_on_with() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn tus_js_client_uploads_over_a_link_that_breaks_and_says_what_is_not_offered() {
+    let gateway = Gateway::start().await;
+    let link = Proxy::before(gateway.address);
+    link.fail("PATCH", 2, Fault::CutRequestAfter(40_000));
+    let (bytes, file) = (sound(200_000), gateway.path().join("whole.mp3"));
+    std::fs::write(&file, &bytes).unwrap();
+    let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/http/tus-js-client/run"));
+    command.args([&gateway.url("/v1/uploads"), &format!("{}/v1/uploads", link.url()), ALL, file.as_str()]);
+    let ran = tokio::task::block_in_place(|| command.output()).unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    assert_eq!(std::fs::read(gateway.staged(&bytes)).unwrap(), bytes);
+    let patches = link.take_seen().into_iter().filter(|seen| seen.method == "PATCH").map(|seen| seen.sent);
+    assert_eq!(patches.collect::<Vec<_>>(), [200_000, 160_000, 120_000], "it went on where the link broke");
+    // Those that it ended itself, and the parts of what could not be joined, left nothing.
+    let unfinished = gateway.path().join("uploads").read_dir_utf8().unwrap();
+    let unfinished = unfinished.filter(|entry| entry.as_ref().unwrap().path().extension() == Some("part"));
+    assert_eq!(unfinished.count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn post_stands_for_what_a_client_cannot_send_and_for_nothing_else() {
+    let gateway = Gateway::start().await;
+    let upload = gateway.begin(100).await;
+    let post = |method: &str| gateway.tus(Method::POST, &upload).header("X-HTTP-Method-Override", method);
+    let patch = |offset: usize| post("PATCH").header("Upload-Offset", offset).header("Content-Type", BYTES);
+    let sent = patch(0).body(vec![1; 60]).send().await.unwrap();
+    assert_eq!((sent.status().as_u16(), offset_of(&sent)), (204, "60"));
+    let wrong = patch(0).body(vec![1; 60]).send().await.unwrap();
+    assert_eq!(problem(wrong).await, (409, "conflict".into()));
+    let head = post("HEAD").send().await.unwrap();
+    assert_eq!((head.status().as_u16(), offset_of(&head), header(&head, "upload-length")), (200, "60", "100"));
+    assert_eq!(head.bytes().await.unwrap(), "");
+    for other in ["GET", "POST", "patch", "PATCH, DELETE", ""] {
+        let refused = post(other).send().await.unwrap();
+        assert_eq!(header(&refused, "allow"), "HEAD, PATCH, DELETE");
+        assert_eq!(problem(refused).await, (405, "method_not_allowed".into()), "{other}");
+    }
+    let without = gateway.tus(Method::POST, &upload).send().await.unwrap();
+    assert_eq!(problem(without).await, (405, "method_not_allowed".into()));
+    let stranger = gateway.request(Method::POST, &upload).header("X-HTTP-Method-Override", "DELETE");
+    assert_eq!(problem(stranger.send().await.unwrap()).await, (401, "unauthorized".into()));
+    assert_eq!(gateway.offset(&upload).await, 60);
+    let ended = post("DELETE").send().await.unwrap();
+    assert_eq!(ended.status(), 204);
+    assert_eq!(files(&gateway.path().join("uploads")), 0);
+    let elsewhere = gateway.get("/v1/findings").header("X-HTTP-Method-Override", "DELETE").send().await.unwrap();
+    assert_eq!(elsewhere.status(), 200, "the header means nothing elsewhere");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_older_request_that_hangs_gives_way_to_a_newer_one() {
     let gateway = Gateway::start().await;
     let bytes = sound(9_000);
     let upload = gateway.begin(bytes.len()).await;
     let hanging = gateway.hang(&upload, 0, bytes.len(), &bytes[..3_000]);
-    until("the first bytes are there", async || gateway.offset(&upload).await == 3_000).await;
+    gateway.arrived(&upload, 3_000).await;
     let asked = SystemTime::now();
     let rest = gateway.patch(&upload, 3_000, &bytes[3_000..]).send().await.unwrap();
     assert_eq!(offset_of(&rest), "9000");
@@ -173,6 +231,7 @@ async fn bytes_without_their_checksum_are_thrown_away() {
     );
     stream.write_all(head.as_bytes()).unwrap();
     stream.write_all(&bytes[..3_000]).unwrap();
+    gateway.arrived(&upload, 3_000).await;
     drop(stream);
     until("the half is gone", async || gateway.offset(&upload).await == 0).await;
     for wrong in ["md5 kAFQmDzST7DWlj99KOF/cg==", "sha1", "sha1 !"] {
@@ -206,6 +265,8 @@ async fn what_is_against_the_protocol_is_refused_as_it_says() {
         begin().header("Upload-Length", "x"),
         begin().header("Upload-Defer-Length", 2),
         begin().header("Upload-Length", 1).header("Upload-Defer-Length", 1),
+        begin().header("Upload-Length", 1).header("Upload-Concat", "partial"),
+        begin().header("Upload-Concat", "final;/v1/uploads/a /v1/uploads/b"),
     ] {
         assert_eq!(refused(wrong).await, (400, "bad_request".into()));
     }
@@ -216,7 +277,8 @@ async fn what_is_against_the_protocol_is_refused_as_it_says() {
     }
     let options = gateway.request(Method::OPTIONS, "/v1/uploads").send().await.unwrap();
     assert_eq!((options.status().as_u16(), header(&options, "tus-max-size")), (204, "1048576"));
-    assert!(header(&options, "tus-extension").contains("creation-defer-length"));
+    let extensions = header(&options, "tus-extension");
+    assert!(extensions.contains("creation-defer-length") && !extensions.contains("concatenation"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -230,8 +292,9 @@ async fn an_upload_that_is_given_up_is_gone() {
     assert_eq!(gone.status(), 404);
     assert_eq!(files(&gateway.path().join("uploads")), 0);
 
-    let directory = gateway.path().join("old");
-    let uploads = Uploads::open(&directory, 1_000, Duration::from_secs(3600)).unwrap();
+    let data_dir = gateway.path().join("old");
+    let (uploads, directory) =
+        (Uploads::open(&data_dir, 1_000, Duration::from_secs(3600)).unwrap(), data_dir.join("uploads"));
     let id = uploads.begin(Some(10), String::new()).unwrap();
     // It was begun long ago, and its bytes still come.
     let said = std::fs::File::open(directory.join(format!("{id}.json"))).unwrap();

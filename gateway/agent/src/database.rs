@@ -16,6 +16,9 @@ pub(crate) type Migrations = &'static [&'static str];
 /// are short waits.
 pub(crate) const BUSY: Duration = Duration::from_secs(10);
 
+/// What SQLite says where there is no room for the index of its log, `-shm`; of all other files it says that the disk is full.
+const NO_ROOM_FOR_INDEX: i32 = rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
+
 /// Why a database cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OpenError {
@@ -126,7 +129,8 @@ pub(crate) fn empty(migrations: Migrations) -> Result<Connection, rusqlite::Erro
 
 /// Whether the disk is full.
 pub(crate) fn is_disk_full(error: &rusqlite::Error) -> bool {
-    error.sqlite_error_code() == Some(ErrorCode::DiskFull)
+    let is_log_index = error.sqlite_error().is_some_and(|error| error.extended_code == NO_ROOM_FOR_INDEX);
+    error.sqlite_error_code() == Some(ErrorCode::DiskFull) || is_log_index
 }
 
 fn known(migrations: Migrations) -> i64 {

@@ -41,6 +41,11 @@ impl SharedError {
         Self::Io { path: path.to_owned(), source }
     }
 
+    /// Whether the configuration is to be corrected: the group.
+    pub(crate) const fn is_configuration(&self) -> bool {
+        matches!(self, Self::NoGroup(_) | Self::Group { .. })
+    }
+
     /// Whether the disk is full.
     pub(crate) fn is_disk_full(&self) -> bool {
         matches!(self, Self::Io { source, .. } if is_disk_full(source))

@@ -94,18 +94,12 @@ pub async fn open_feed(config: &Config) -> Result<Store, GatewayError> {
 }
 
 /// Opens the store of recordings; sounds are examined by processes of this program.
-fn open_recordings(
-    config: &Config,
-    store: Store,
-    uploads: Arc<Uploads>,
-    reader: Reader,
-) -> Result<Recordings, GatewayError> {
-    let directory = config.data_dir.join("recordings");
-    let opened = this_program().and_then(|program| {
-        let drupal = DrupalStorage::new(reader, &config.intake);
-        Recordings::open(store, &directory, uploads, Examiner::new(program), config.intake.max_minutes, drupal)
-    });
-    opened.map_err(|source| GatewayError::DataDir { path: directory, source })
+fn open_recordings(config: &Config, store: Store, reader: Reader) -> Result<Recordings, GatewayError> {
+    let failed = |source: io::Error| GatewayError::DataDir { path: config.data_dir.clone(), source };
+    let (examiner, drupal) =
+        (Examiner::new(this_program().map_err(failed)?), DrupalStorage::new(reader, &config.intake));
+    let opened = Recordings::open(store, &config.data_dir, examiner, config.intake.max_minutes, drupal);
+    opened.map_err(|error| failed(io::Error::other(error)))
 }
 
 /// This program, which the gateway starts for each sound that strangers made.
@@ -163,12 +157,11 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), G
         async move { blobs.run_renditions(heads).await }
     });
 
-    let uploads =
-        Uploads::open(&config.data_dir.join("uploads"), config.intake.max_bytes(), config.intake.keep_uploads())
-            .map_err(|source| GatewayError::DataDir { path: config.data_dir.join("uploads"), source })?;
+    let uploads = Uploads::open(&config.data_dir, config.intake.max_bytes(), config.intake.keep_uploads())
+        .map_err(|source| GatewayError::DataDir { path: config.data_dir.clone(), source })?;
     let uploads = Arc::new(uploads);
     background.spawn(uploads.clone().run_sweep());
-    let recordings = open_recordings(&config, feed.store().clone(), uploads.clone(), reader.clone())?;
+    let recordings = open_recordings(&config, feed.store().clone(), reader.clone())?;
     recordings.recover().await?;
     let recordings = Arc::new(recordings);
     if let Some(site) = config.drupal.site_url.clone() {

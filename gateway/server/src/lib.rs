@@ -2,6 +2,7 @@
 //!
 //! The rooms and who may know whom stand in `gateway/ARCHITECTURE.md`.
 
+mod access;
 mod beneath;
 pub mod blobs;
 pub mod calls;
@@ -17,5 +18,6 @@ pub mod intake;
 pub mod migrations;
 pub mod phone_servers;
 pub mod refresh;
+mod storeroom;
 mod web_user;
 mod xmlrpc;

@@ -1,16 +1,14 @@
 //! The user as whom the web server runs Drupal: whether files that the gateway makes are as good to it as its own.
 //!
-//! It is computed from owners and modes. Access control lists are not looked at; what they give beyond the modes does not count.
+//! What it could do with a file is computed, since this program does not run as that user.
 
 use std::ffi::CString;
 use std::io;
 
 use nix::unistd::{Uid, User, getgrouplist};
-use rustix::fs::Stat;
 
-const READ: u32 = 4;
-const WRITE: u32 = 2;
-const ENTER: u32 = 1;
+use crate::access::{ENTER, READ, Rights, WRITE};
+
 /// In a directory with this bit only owners remove entries.
 const STICKY: u32 = 0o1000;
 
@@ -57,31 +55,24 @@ impl WebUser {
     }
 
     /// Whether it could read a file.
-    pub(crate) fn could_read(&self, file: &Stat) -> bool {
+    pub(crate) fn could_read(&self, file: &Rights) -> bool {
         self.may(file, READ)
     }
 
     /// Whether it could remove a file from its directory.
-    pub(crate) fn could_delete(&self, file: &Stat, directory: &Stat) -> bool {
-        let owns = [file, directory].into_iter().any(|stat| stat.st_uid == self.uid);
-        let is_free = directory.st_mode & STICKY == 0 || owns || self.uid == 0;
+    pub(crate) fn could_delete(&self, file: &Rights, directory: &Rights) -> bool {
+        let owns = [file, directory].into_iter().any(|rights| rights.uid == self.uid);
+        let is_free = directory.mode & STICKY == 0 || owns || self.uid == 0;
         is_free && self.could_change(directory)
     }
 
     /// Whether it could make and remove entries of a directory.
-    pub(crate) fn could_change(&self, directory: &Stat) -> bool {
+    pub(crate) fn could_change(&self, directory: &Rights) -> bool {
         self.may(directory, WRITE | ENTER)
     }
 
-    fn may(&self, stat: &Stat, bits: u32) -> bool {
-        let shift = if stat.st_uid == self.uid {
-            6
-        } else if self.gids.contains(&stat.st_gid) {
-            3
-        } else {
-            0
-        };
-        self.uid == 0 || (stat.st_mode >> shift) & bits == bits
+    fn may(&self, rights: &Rights, bits: u32) -> bool {
+        rights.permits(self.uid, &self.gids, bits)
     }
 }
 
@@ -89,24 +80,27 @@ impl WebUser {
 mod tests {
     use super::*;
 
-    fn stat(uid: u32, gid: u32, mode: u32) -> Stat {
-        let mut stat = rustix::fs::stat("/").unwrap();
-        (stat.st_uid, stat.st_gid, stat.st_mode) = (uid, gid, mode);
-        stat
-    }
-
     #[test]
     fn what_a_user_could_do_is_said_by_the_first_that_fits_of_owner_group_and_others() {
         let web = WebUser { name: "web".into(), uid: 33, gids: vec![33, 50] };
-        assert!(web.could_read(&stat(1, 50, 0o640)) && web.could_read(&stat(1, 1, 0o604)));
-        assert!(!web.could_read(&stat(1, 1, 0o660)) && !web.could_read(&stat(33, 33, 0o044)));
-        let directory = stat(1, 33, 0o2775);
-        assert!(web.could_delete(&stat(1, 1, 0o600), &directory));
-        assert!(!web.could_delete(&stat(1, 33, 0o664), &stat(1, 33, 0o755)), "the directory is the gateway's alone");
-        assert!(!web.could_delete(&stat(1, 33, 0o664), &stat(1, 33, 0o1775)), "a sticky directory is for owners");
-        assert!(web.could_delete(&stat(33, 33, 0o664), &stat(1, 33, 0o1775)));
+        assert!(web.could_read(&Rights::plain(1, 50, 0o640)) && web.could_read(&Rights::plain(1, 1, 0o604)));
+        assert!(!web.could_read(&Rights::plain(1, 1, 0o660)) && !web.could_read(&Rights::plain(33, 33, 0o044)));
+        let directory = Rights::plain(1, 33, 0o2775);
+        assert!(web.could_delete(&Rights::plain(1, 1, 0o600), &directory));
+        assert!(
+            !web.could_delete(&Rights::plain(1, 33, 0o664), &Rights::plain(1, 33, 0o755)),
+            "the directory is the gateway's alone"
+        );
+        assert!(
+            !web.could_delete(&Rights::plain(1, 33, 0o664), &Rights::plain(1, 33, 0o1775)),
+            "a sticky directory is for owners"
+        );
+        assert!(web.could_delete(&Rights::plain(33, 33, 0o664), &Rights::plain(1, 33, 0o1775)));
         let root = WebUser { name: "root".into(), uid: 0, gids: vec![0] };
-        assert!(root.could_read(&stat(1, 1, 0)) && root.could_delete(&stat(1, 1, 0), &stat(1, 1, 0o1000)));
+        assert!(
+            root.could_read(&Rights::plain(1, 1, 0))
+                && root.could_delete(&Rights::plain(1, 1, 0), &Rights::plain(1, 1, 0o1000))
+        );
     }
 
     #[test]

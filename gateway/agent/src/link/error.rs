@@ -102,6 +102,11 @@ impl LinkError {
         matches!(self, Self::Away { .. } | Self::Broken(_) | Self::Silent(_) | Self::Unwell { .. })
     }
 
+    /// Whether the configuration is to be corrected: the token.
+    pub(crate) const fn is_configuration(&self) -> bool {
+        matches!(self, Self::TokenRefused(_) | Self::ScopeMissing(_))
+    }
+
     /// When the gateway wants to be asked again.
     pub(crate) const fn retry_after(&self) -> Option<Duration> {
         match self {

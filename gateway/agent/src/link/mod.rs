@@ -213,3 +213,10 @@ pub enum LinkOpenError {
     #[error("cannot speak HTTPS on this host (is the package ca-certificates installed?): {0}")]
     Client(String),
 }
+
+impl LinkOpenError {
+    /// Whether the configuration is to be corrected.
+    pub(crate) const fn is_configuration(&self) -> bool {
+        matches!(self, Self::Config(_))
+    }
+}

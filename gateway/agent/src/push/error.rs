@@ -63,12 +63,12 @@ impl PushError {
 
     /// Whether the configuration is to be corrected: an address, a token, a group.
     pub const fn is_configuration(&self) -> bool {
-        matches!(
-            self,
-            Self::Open(LinkOpenError::Config(_))
-                | Self::Link(LinkError::TokenRefused(_) | LinkError::ScopeMissing(_))
-                | Self::Shared(SharedError::NoGroup(_) | SharedError::Group { .. })
-        )
+        match self {
+            Self::Open(error) => error.is_configuration(),
+            Self::Link(error) => error.is_configuration(),
+            Self::Shared(error) => error.is_configuration(),
+            _ => false,
+        }
     }
 }
 

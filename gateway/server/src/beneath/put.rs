@@ -1,20 +1,22 @@
 //! Putting files beneath a root: whole or not at all, over nothing that is there, and fit for the web server.
 //!
 //! A new file has the group of its directory and the bits of its directory without those to execute; so does a new directory, which keeps
-//! them all. Where the gateway is root, the owner is taken over as well. Nothing is ever written into a file that can be seen by its name.
+//! them all. Where the gateway is root, the owner is taken over as well. What the directory's default access control list gives is the kernel's
+//! business, and stays. Nothing is ever written into a file that can be seen by its name.
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::os::fd::OwnedFd;
 
 use rustix::fs::{
-    AtFlags, Dir, Gid, Mode, OFlags, RawMode, RenameFlags, Stat, Uid, fchmod, fchown, fstat, fsync, linkat, mkdirat,
-    openat, renameat_with, unlinkat,
+    AtFlags, Dir, Mode, OFlags, RawMode, RenameFlags, fchmod, fchown, fstat, fsync, linkat, mkdirat, openat,
+    renameat_with, unlinkat,
 };
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
 use super::{Root, is_plain};
+use crate::access::Rights;
 use crate::web_user::WebUser;
 
 /// What a new file has of its directory's bits: nobody executes it, and not everybody may write it.
@@ -29,7 +31,7 @@ const OWN_DIRECTORY: RawMode = 0o700;
 #[derive(Debug)]
 pub(crate) struct Shelf {
     directory: OwnedFd,
-    stat: Stat,
+    rights: Rights,
 }
 
 /// How a file is there now.
@@ -51,8 +53,13 @@ pub(crate) enum PutError {
     #[error("{0} is there already, and is something else")]
     Taken(String),
     /// The web server could not use what was put there.
-    #[error("the web server's user {0} could not read and remove what is written there")]
-    Useless(String),
+    #[error("the web server's user {user} could not read and remove what is written there")]
+    Useless {
+        /// Its name.
+        user: String,
+        /// Whether the directory has an access control list.
+        has_list: bool,
+    },
     /// The disk.
     #[error(transparent)]
     Disk(#[from] io::Error),
@@ -70,8 +77,8 @@ impl Root {
     pub(crate) fn shelf(&self, path: &str, made: usize, web: &WebUser) -> Result<Shelf, PutError> {
         let open = |path: &str| -> Result<Option<Shelf>, PutError> {
             let Some(directory) = self.open_directory(path)? else { return Ok(None) };
-            let stat = fstat(&directory)?;
-            Ok(Some(Shelf { directory, stat }))
+            let rights = Rights::of(&directory)?;
+            Ok(Some(Shelf { directory, rights }))
         };
         if let Some(shelf) = open(path)? {
             return Ok(shelf);
@@ -94,9 +101,9 @@ impl Shelf {
         }
         let gathering = Gathering { shelf: self, name: format!("{temporary}.{:016x}", rand::random::<u64>()) };
         let file = gathering.write(source)?;
-        let stat = fstat(&file)?;
-        if !web.could_read(&stat) || !web.could_delete(&stat, &self.stat) {
-            return Err(PutError::Useless(web.name().to_owned()));
+        let rights = Rights::of(&file)?;
+        if !web.could_read(&rights) || !web.could_delete(&rights, &self.rights) {
+            return Err(self.useless(web));
         }
         match gathering.rename(name) {
             // Somebody else was faster.
@@ -157,28 +164,34 @@ impl Shelf {
         }
         let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let made = openat(&self.directory, name, flags, Mode::empty())?;
-        self.hand_over(&made, self.stat.st_mode & DIRECTORY_BITS | OWN_DIRECTORY)?;
-        if !web.could_change(&fstat(&made)?) {
+        self.hand_over(&made, DIRECTORY_BITS, OWN_DIRECTORY)?;
+        if !web.could_change(&Rights::of(&made)?) {
             // Left there it would keep Drupal from making its own.
             unlinkat(&self.directory, name, AtFlags::REMOVEDIR)?;
-            return Err(PutError::Useless(web.name().to_owned()));
+            return Err(self.useless(web));
         }
         fsync(&made)?;
         Ok(fsync(&self.directory)?)
     }
 
-    /// Gives what was made here the group of the directory, and its owner where that can be done.
-    fn hand_over(&self, made: &OwnedFd, bits: RawMode) -> Result<(), Errno> {
-        let owner = geteuid().is_root().then(|| Uid::from_raw(self.stat.st_uid));
-        match fchown(made, owner, Some(Gid::from_raw(self.stat.st_gid))) {
+    /// Gives what was made here the group of the directory, its owner where that can be done, and of the directory's bits `taken`; its own user
+    /// keeps `own` in any case.
+    fn hand_over(&self, made: &OwnedFd, taken: RawMode, own: RawMode) -> io::Result<()> {
+        let owner = geteuid().is_root().then(|| self.rights.owner());
+        match fchown(made, owner, Some(self.rights.group())) {
             // The group is none of ours, or the disk knows no owners: what the web server could then do is looked at.
             Ok(()) | Err(Errno::PERM | Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
             failed => failed?,
         }
-        match fchmod(made, Mode::from_raw_mode(bits)) {
+        let mode = self.rights.mode_of_its_like(Rights::of(made)?.has_list());
+        match fchmod(made, Mode::from_raw_mode(mode & taken | own)) {
             Err(Errno::PERM | Errno::NOSYS | Errno::OPNOTSUPP) => Ok(()),
-            done => done,
+            done => Ok(done?),
         }
+    }
+
+    fn useless(&self, web: &WebUser) -> PutError {
+        PutError::Useless { user: web.name().to_owned(), has_list: self.rights.has_list() }
     }
 }
 
@@ -196,7 +209,7 @@ impl Gathering<'_> {
         source.rewind()?;
         io::copy(source, &mut file)?;
         let file = OwnedFd::from(file);
-        self.shelf.hand_over(&file, self.shelf.stat.st_mode & FILE_BITS | OWN_FILE)?;
+        self.shelf.hand_over(&file, FILE_BITS, OWN_FILE)?;
         fsync(&file)?;
         Ok(file)
     }
@@ -248,6 +261,8 @@ fn have_same_bytes(one: &mut File, other: &mut File) -> io::Result<bool> {
 mod tests {
     use std::fs;
     use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+    use std::os::unix::process::CommandExt;
+    use std::process::Command;
 
     use camino::{Utf8Path, Utf8PathBuf};
 
@@ -352,9 +367,51 @@ mod tests {
         fs::set_permissions(&disk.root, fs::Permissions::from_mode(0o700)).unwrap();
         let shelf = Root::open(&disk.root).unwrap().shelf("", 0, &web()).unwrap();
         let put = shelf.put(&mut disk.source, "sound.mp3", ".gathering", &other);
-        assert!(matches!(put, Err(PutError::Useless(_))), "{put:?}");
+        assert!(matches!(put, Err(PutError::Useless { has_list: false, .. })), "{put:?}");
         let made = Root::open(&disk.root).unwrap().shelf("new", 1, &other);
-        assert!(matches!(made, Err(PutError::Useless(_))), "{made:?}");
+        assert!(matches!(made, Err(PutError::Useless { has_list: false, .. })), "{made:?}");
         assert_eq!(disk.names(""), Vec::<String>::new(), "nor is a directory left in which Drupal could not write");
+    }
+
+    /// Adds entries to a directory's lists; false if its disk has none.
+    fn setfacl(directory: &Utf8Path, entries: &str) -> bool {
+        let ran = Command::new("setfacl").args(["-m", entries, directory.as_str()]).output().unwrap();
+        let said = String::from_utf8_lossy(&ran.stderr);
+        assert!(ran.status.success() || said.contains("not supported"), "setfacl {entries}: {said}");
+        ran.status.success()
+    }
+
+    #[test]
+    fn what_access_control_lists_give_counts_and_nobody_else_gains_by_them() {
+        let mut disk = Disk::new();
+        let Ok(nobody) = WebUser::of("nobody") else { return };
+        fs::set_permissions(&disk.root, fs::Permissions::from_mode(0o750)).unwrap();
+        let mut put = |path: &str, name: &str| {
+            let shelf = Root::open(&disk.root).unwrap().shelf(path, 1, &nobody)?;
+            shelf.put(&mut disk.source, name, ".gathering", &nobody)
+        };
+        if !setfacl(&disk.root, "u:nobody:rwx") {
+            return;
+        }
+        // It may change the directory, and could not read what is made in it.
+        for path in ["", "new"] {
+            let useless = put(path, "sound.mp3");
+            assert!(matches!(useless, Err(PutError::Useless { has_list: true, .. })), "{path}: {useless:?}");
+        }
+        setfacl(&disk.root, "d:u:nobody:rwx");
+        assert_eq!(put("new", "sound.mp3").unwrap(), Put::New);
+        let file = disk.root.join("new/sound.mp3");
+        assert_eq!(fs::metadata(&file).unwrap().mode() & 0o007, 0);
+        if !geteuid().is_root() {
+            return;
+        }
+        fs::set_permissions(disk.root.parent().unwrap(), fs::Permissions::from_mode(0o755)).unwrap();
+        let as_user = |uid: u32, program: &str, arguments: &[&str]| {
+            let mut command = Command::new(program);
+            command.args(arguments).arg(&file).uid(uid).gid(65_534).stderr(std::process::Stdio::null());
+            command.status().unwrap().success()
+        };
+        assert!(as_user(65_534, "test", &["-r"]) && !as_user(1, "test", &["-r"]));
+        assert!(!as_user(1, "rm", &["-f"]) && as_user(65_534, "rm", &["-f"]), "as it was computed");
     }
 }

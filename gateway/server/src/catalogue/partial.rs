@@ -91,6 +91,18 @@ impl Partial {
         nodes.chain(self.rows.managed_files.values().filter(|file| file.looks_like_audio).map(|file| &file.source))
     }
 
+    /// Where the bytes of one of a program's files are. Nothing if that cannot be told: the node or the file was not there, or is half saved;
+    /// `Some(None)` if the node has no such file.
+    pub fn source_of(&self, nid: Nid, file: fn(&ProgramNode) -> Option<FileRef>) -> Option<Option<&AudioSource>> {
+        let program = self.rows.programs.get(&nid).filter(|program| program.node.complete)?;
+        let source = match file(program) {
+            None => return Some(None),
+            Some(FileRef::Node(nid)) => self.rows.files.get(&nid).filter(|file| file.complete)?.source.as_ref()?,
+            Some(FileRef::Managed(fid)) => &self.rows.managed_files.get(&fid)?.source,
+        };
+        Some(Some(source))
+    }
+
     /// Whether a node that was read is not as `site` has it.
     pub fn differs(&self, site: &Site, nid: Nid) -> bool {
         let rows = &self.rows;

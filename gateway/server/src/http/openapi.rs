@@ -36,7 +36,7 @@ A token comes as `Authorization: Bearer TOKEN`, or as the password of `Authoriza
 #[openapi(
     paths(
         feed::get, events::get, blobs::get, findings::get, refresh::post, health::status, health::alive, health::ready,
-        health::metrics, calls::post, calls::totals, receipts::put, recordings::put, recordings::list, recordings::get, recordings::part, uploads::options, uploads::post, uploads::head, uploads::patch, uploads::delete,
+        health::metrics, calls::post, calls::totals, receipts::put, recordings::put, recordings::list, recordings::get, recordings::part, uploads::options, uploads::post, uploads::head, uploads::patch, uploads::delete, uploads::post_to,
         xmlrpc::post, docs::document, docs::page, docs::part
     ),
     components(schemas(
@@ -71,10 +71,8 @@ pub fn document() -> Result<String, serde_json::Error> {
         .build();
     add_security_schemes(&mut document);
     add_heads(&mut document);
-    for (path, required) in
-        [("/v1/refresh", Required::False), ("/v1/uploads", Required::False), ("/v1/uploads/{id}", Required::True)]
-    {
-        say_whether_body_is_required(&mut document, path, required);
+    for path in ["/v1/refresh", "/v1/uploads", "/v1/uploads/{id}"] {
+        say_whether_body_is_required(&mut document, path);
     }
     Ok(document.to_pretty_json()? + "\n")
 }
@@ -104,12 +102,13 @@ fn add_security_schemes(document: &mut Document) {
     }
 }
 
-/// Whether a request without a body is understood, where its type does not tell.
-fn say_whether_body_is_required(document: &mut Document, path: &str, required: Required) {
-    let item = document.paths.paths.get_mut(path);
-    let operation = item.and_then(|item| item.post.as_mut().or(item.patch.as_mut()));
-    if let Some(RefOr::T(body)) = operation.and_then(|operation| operation.request_body.as_mut()) {
-        body.required = Some(required);
+/// A `POST` without a body is understood and a `PATCH` is not, where the body's type does not tell.
+fn say_whether_body_is_required(document: &mut Document, path: &str) {
+    let Some(item) = document.paths.paths.get_mut(path) else { return };
+    for (operation, required) in [(&mut item.post, Required::False), (&mut item.patch, Required::True)] {
+        if let Some(RefOr::T(body)) = operation.as_mut().and_then(|operation| operation.request_body.as_mut()) {
+            body.required = Some(required);
+        }
     }
 }
 
@@ -170,6 +169,8 @@ refusals! {
     NotXml = [UnsupportedMediaType];
     /// A recording is not kept.
     RecordingRefused = [Conflict, MissingUploads, UnusableRecording];
+    /// The method is not one of those here.
+    OtherMethod = [MethodNotAllowed];
     /// Another version of tus.
     OtherVersion = [OtherVersion];
     /// An upload does not go on so.
@@ -211,6 +212,13 @@ fn refusal(status: u16, codes: &[ProblemCode]) -> Response {
                 .schema(Some(challenge))
                 .description(Some("How to authenticate, and with which scope."))
                 .build(),
+        );
+    }
+    if status == 405 {
+        let methods = ObjectBuilder::new().schema_type(Type::String);
+        response = response.header(
+            "Allow",
+            HeaderBuilder::new().schema(Some(methods)).description(Some("The methods, with commas.")).build(),
         );
     }
     if status == 416 {

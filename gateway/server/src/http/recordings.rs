@@ -359,7 +359,7 @@ fn refusal(error: SubmitError) -> Refusal {
             .about(vec![sha256])
         }
         SubmitError::Feed(error) => super::feed::refusal(error),
-        SubmitError::Disk { .. } => Refusal::unavailable("The gateway's disk", error),
+        SubmitError::Store(error) => Refusal::unavailable("The gateway's disk", error),
         SubmitError::Examine(error) => Refusal::unavailable("The part of the gateway that examines sounds", error),
     }
 }

@@ -80,6 +80,7 @@ pub(super) fn routed() -> Vec<Routed> {
                 route(Method::HEAD, uploads::head),
                 route(Method::PATCH, uploads::patch),
                 route(Method::DELETE, uploads::delete),
+                route(Method::POST, uploads::post_to),
             ],
             body: None,
         },

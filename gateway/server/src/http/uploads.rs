@@ -1,9 +1,10 @@
 //! `/v1/uploads`: tus 1.0.0, with creation, creation-with-upload, creation-defer-length, checksum, expiration and termination.
 //!
-//! Here are its headers; how bytes are gathered is the business of `intake`.
+//! Here are its headers; how bytes are gathered is the business of `intake`. Parts that were uploaded beside each other are not joined:
+//! over the links that there are they would not come any faster.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
+use actix_web::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use audiospread_protocol::ProblemCode;
 use uuid::Uuid;
@@ -21,6 +22,8 @@ const EXTENSIONS: &str = "creation,creation-with-upload,creation-defer-length,ch
 const BYTES: &str = "application/offset+octet-stream";
 /// `Upload-Metadata` of more bytes than this is refused.
 const LONGEST_METADATA: usize = 4_096;
+/// What the address of an upload answers: of itself, and by `POST` where a client can send nothing else.
+const METHODS: &str = "HEAD, PATCH, DELETE";
 
 /// What uploads are possible
 ///
@@ -44,7 +47,8 @@ pub(super) async fn options(state: web::Data<State>) -> HttpResponse {
 /// Begin an upload
 ///
 /// With `Upload-Length`, or with `Upload-Defer-Length: 1` and the length at a later `PATCH`. Bytes may come along, as with `PATCH`. When all
-/// bytes are there they are kept for a recording that names their SHA-256; uploads that nobody touches expire.
+/// bytes are there they are kept for a recording that names their SHA-256; uploads that nobody touches expire. Uploads are not joined: a
+/// request with `Upload-Concat` is refused.
 #[utoipa::path(post, path = "/v1/uploads", tag = "uploads", operation_id = "post_upload",
     security(("bearer" = ["recordings"]), ("basic" = [])),
     params(
@@ -71,6 +75,11 @@ pub(super) async fn post(
 ) -> Result<HttpResponse, Refusal> {
     let headers = request.headers();
     is_of_our_version(headers)?;
+    if headers.contains_key("upload-concat") {
+        return Err(bad(
+            "Uploads are not joined here: OPTIONS tells what is. Send all bytes in one upload, without Upload-Concat.",
+        ));
+    }
     let length = number(headers, "upload-length")?;
     match (length, number(headers, "upload-defer-length")?) {
         (Some(_), None) | (None, Some(1)) => {}
@@ -199,6 +208,53 @@ pub(super) async fn delete(
     is_of_our_version(request.headers())?;
     state.uploads.remove(named(&id)?).await.map_err(refusal)?;
     Ok(answer(StatusCode::NO_CONTENT).finish())
+}
+
+/// Say by `POST` what cannot be sent otherwise
+///
+/// For clients, and for what stands between them and the gateway, that know no `PATCH` and no `DELETE`: the request is what its
+/// `X-HTTP-Method-Override` says, with the headers, the body and the answer of that.
+#[utoipa::path(post, path = "/v1/uploads/{id}", tag = "uploads", operation_id = "post_to_upload",
+    security(("bearer" = ["recordings"]), ("basic" = [])),
+    params(
+        ("id" = String, Path, description = "From `Location`.", example = "6f1c0f1e-9a44-4b0e-8f6f-0d6f0c2b7a11", pattern = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"),
+        ("X-HTTP-Method-Override" = String, Header, description = "`PATCH`, `HEAD` or `DELETE`.", example = "PATCH", pattern = "^(PATCH|HEAD|DELETE)$"),
+        ("Tus-Resumable" = String, Header, description = "`1.0.0`.", example = "1.0.0", pattern = "^1[.]0[.]0$"),
+        ("Upload-Offset" = Option<i64>, Header, nullable = false, description = "As with `PATCH`, which needs it.", example = 0, minimum = 0),
+        ("Upload-Length" = Option<i64>, Header, nullable = false, description = "As with `PATCH`.", example = 4464, minimum = 0),
+        ("Upload-Checksum" = Option<String>, Header, nullable = false, description = "As with `PATCH`.", example = "sha1 qZk+NkcGgWq6PiVxeFDCbJzQ2J0=", pattern = "^(sha1 [A-Za-z0-9+/]{26}[AEIMQUYcgkosw048]=|sha256 [A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=)$")
+    ),
+    request_body(content(("application/offset+octet-stream")), description = "The bytes, with `PATCH`."),
+    responses(
+        (status = 200, description = "With `HEAD`: how it stands.", headers(
+            ("Upload-Offset" = i64, description = "How many bytes are there."),
+            ("Upload-Length" = i64, description = "How many it will have, where that is known."),
+            ("Upload-Expires" = String, description = "When it is removed if nobody touches it.")
+        )),
+        (status = 204, description = "With `PATCH`: they are there. With `DELETE`: it is gone.", headers(
+            ("Upload-Offset" = i64, description = "With `PATCH`: how many bytes are there now."),
+            ("Upload-Expires" = String, description = "With `PATCH`: when it is removed if nobody touches it.")
+        )),
+        openapi::Malformed, openapi::NotAllowed, openapi::Unknown, openapi::OtherMethod, openapi::UploadRefused, openapi::Away
+    ))]
+pub(super) async fn post_to(
+    authorized: Authorized<Recordings>,
+    state: web::Data<State>,
+    id: web::Path<String>,
+    request: HttpRequest,
+    bytes: web::Payload,
+) -> Result<HttpResponse, Refusal> {
+    match text(request.headers(), "x-http-method-override")? {
+        Some("PATCH") => patch(authorized, state, id, request, bytes).await,
+        Some("HEAD") => head(authorized, state, id, request).await,
+        Some("DELETE") => delete(authorized, state, id, request).await,
+        _ => {
+            let detail =
+                format!("Send one of {METHODS}, or say in X-HTTP-Method-Override which of them POST stands for.");
+            Err(Refusal::new(ProblemCode::MethodNotAllowed, detail)
+                .with_header(ALLOW, HeaderValue::from_static(METHODS)))
+        }
+    }
 }
 
 fn answer(status: StatusCode) -> HttpResponseBuilder {

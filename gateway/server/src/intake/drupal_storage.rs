@@ -40,10 +40,10 @@ pub struct DrupalStorage {
 }
 
 /// A part of a recording whose bytes are in a file of the gateway's.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Own {
     pub(super) part: Part,
-    pub(super) file: Utf8PathBuf,
+    pub(super) file: File,
     pub(super) sha1: [u8; 20],
 }
 
@@ -84,7 +84,10 @@ fn advice(error: &PutError) -> &'static str {
             "; upload any file in Drupal, which makes its directories, or name the real path in its settings"
         }
         PutError::Taken(_) => "; look at that file, and remove it if it is damaged",
-        PutError::Useless(_) => {
+        PutError::Useless { has_list: true, .. } => {
+            "; what is made there has its default access control list: setfacl -m u:USER:rwX,d:u:USER:rwX; or correct intake.web_user in gateway.toml"
+        }
+        PutError::Useless { has_list: false, .. } => {
             "; give its directory a group of which that user is a member, and set the bits: chmod g+rwxs; or correct intake.web_user in gateway.toml"
         }
         PutError::Disk(error) => match error.kind() {
@@ -128,7 +131,12 @@ impl DrupalStorage {
 
     /// Puts the parts of a recording where they belong, and says where they are now; what could not be put stays with the gateway. With
     /// `again` what an attempt that was cut off left is removed.
-    pub(super) async fn put(&self, uuid: Uuid, parts: &[Own], again: bool) -> (Vec<StoredIn>, Option<StorageTrouble>) {
+    pub(super) async fn put(
+        &self,
+        uuid: Uuid,
+        parts: Vec<Own>,
+        again: bool,
+    ) -> (Vec<StoredIn>, Option<StorageTrouble>) {
         let nowhere = vec![StoredIn::Gateway; parts.len()];
         if !self.is_used() {
             return (nowhere, None);
@@ -137,10 +145,10 @@ impl DrupalStorage {
             Ok(drupal) => drupal,
             Err(error) => return (nowhere, Some(error.into())),
         };
-        let (this, parts) = (self.clone(), parts.to_vec());
+        let this = self.clone();
         let put = patiently(move || {
             let (mut stores, mut trouble) = (Vec::with_capacity(parts.len()), None);
-            for own in &parts {
+            for own in parts {
                 stores.push(this.put_part(&drupal, uuid, own, again).unwrap_or_else(|error| {
                     trouble.get_or_insert(error);
                     StoredIn::Gateway
@@ -155,19 +163,18 @@ impl DrupalStorage {
         &self,
         drupal: &MessageStorage,
         uuid: Uuid,
-        own: &Own,
+        mut own: Own,
         again: bool,
     ) -> Result<StoredIn, StorageTrouble> {
         let spot = Spot::of(drupal, uuid, own.part, &own.sha1)?;
         let web = WebUser::of(&self.web_user)?;
         let temporary = format!("{TEMPORARY}-{uuid}-{}", own.part.as_str());
-        let put = || -> Result<Put, PutError> {
+        let mut put = || -> Result<Put, PutError> {
             let shelf = Root::open(&spot.root)?.shelf(spot.below.as_str(), spot.made, &web)?;
             if again {
                 shelf.clear(&temporary)?;
             }
-            let mut source = File::open(&own.file)?;
-            shelf.put(&mut source, &spot.name, &temporary, &web)
+            shelf.put(&mut own.file, &spot.name, &temporary, &web)
         };
         self.could_run_scripts(drupal, &spot)?;
         put().map_err(|source| StorageTrouble::Put { directory: spot.directory(), source })?;

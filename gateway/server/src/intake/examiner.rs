@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8PathBuf;
 use tokio::sync::Semaphore;
 
 use super::Sound;
@@ -51,14 +51,13 @@ impl Examiner {
         Self { program, places: Arc::new(Semaphore::new(AT_ONCE)) }
     }
 
-    /// What the sound in a file is.
+    /// What the sound in a file is, which is read from where it stands.
     ///
     /// # Errors
     /// [`ExamineError`].
-    pub async fn examine(&self, path: &Utf8Path) -> Result<Sound, ExamineError> {
+    pub async fn examine(&self, file: File) -> Result<Sound, ExamineError> {
         let failed = |source| ExamineError::Process { program: self.program.clone(), source };
         let _place = self.places.acquire().await.map_err(|error| failed(io::Error::other(error)))?;
-        let file = File::open(path).map_err(failed)?;
         let mut command = Command::new(&self.program);
         command.arg("examine-sound").env_clear().stdin(file).stdout(Stdio::piped()).stderr(Stdio::null());
         let ran = tokio::task::spawn_blocking(move || run(command)).await;

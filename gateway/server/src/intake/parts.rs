@@ -53,13 +53,13 @@ pub(super) async fn let_go(store: &Store, uuid: Uuid) -> Result<(), FeedError> {
     Ok(store.connection().await?.exec_drop(update, (uuid.as_bytes().as_slice(),)).await?)
 }
 
-/// The recording's node is there.
+/// Drupal has the recording's node, and nobody has put other sounds in the place of its own.
 pub(super) async fn is_there(store: &Store, uuid: Uuid) -> Result<(), FeedError> {
     let update = "UPDATE recording_part SET gone_since = NULL WHERE uuid = ? AND gone_since IS NOT NULL";
     Ok(store.connection().await?.exec_drop(update, (uuid.as_bytes().as_slice(),)).await?)
 }
 
-/// The recording's node is not there: for how many seconds that has been so.
+/// The recording's node is not there, or has other sounds now: for how many seconds that has been so.
 pub(super) async fn is_gone(store: &Store, uuid: Uuid) -> Result<i64, FeedError> {
     let mut connection = store.connection().await?;
     let uuid = uuid.as_bytes().as_slice();

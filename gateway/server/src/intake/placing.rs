@@ -2,19 +2,19 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io;
 
 use audiospread_protocol::Sha256Digest;
-use camino::Utf8PathBuf;
 use uuid::Uuid;
 
 use super::drupal_storage::{Own, StorageTrouble};
 use super::parts::{self, Noted};
+use super::recordings::with_sha1;
 use super::rows::{Kept, KeptPart};
 use super::spot::NoSpot;
 use super::{AskError, Part, Recordings, StoredIn, SubmitError};
 use crate::catalogue::{Finding, Severity, Subject, codes};
 use crate::feed::{FeedError, FindingChanges};
+use crate::storeroom::StoreError;
 
 /// Whose findings those about Drupal's storage are; of one recording its uuid stands behind.
 pub(super) const FINDING_OWNER: &str = "!recordings";
@@ -40,14 +40,9 @@ pub(crate) enum SoundError {
     /// Drupal's storage.
     #[error(transparent)]
     Storage(#[from] StorageTrouble),
-    /// The gateway's disk.
-    #[error("cannot read {path}: {source}")]
-    Disk {
-        /// The file.
-        path: Utf8PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    /// The gateway's own files.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 impl Recordings {
@@ -56,11 +51,9 @@ impl Recordings {
     /// # Errors
     /// If they cannot be looked for now.
     pub(crate) async fn sound(&self, uuid: Uuid, part: Part, is: &KeptPart) -> Result<Option<File>, SoundError> {
-        let path = self.file_of(uuid, part);
-        match File::open(&path) {
-            Ok(file) => Ok(Some(file)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => self.in_drupal(uuid, part, is).await,
-            Err(source) => Err(SoundError::Disk { path, source }),
+        match self.own_copy(uuid, part)? {
+            Some(copy) => Ok(Some(copy)),
+            None => self.in_drupal(uuid, part, is).await,
         }
     }
 
@@ -97,14 +90,16 @@ impl Recordings {
         again: bool,
     ) -> Result<(), SubmitError> {
         let mut own = Vec::with_capacity(parts.len());
-        for (part, _) in parts {
-            let file = self.file_of(uuid, *part);
-            let sha1 = self.digests(&file).await?.sha1;
+        let mut sha1s = Vec::with_capacity(parts.len());
+        for (part, sha256) in parts {
+            let copy = self.own_copy(uuid, *part)?.ok_or_else(|| SubmitError::Missing(vec![*sha256]))?;
+            let (file, sha1) = with_sha1(copy).await?;
             own.push(Own { part: *part, file, sha1 });
+            sha1s.push((*part, sha1));
         }
-        let (stores, trouble) = self.drupal.put(uuid, &own, again).await;
-        for (own, store) in own.iter().zip(stores) {
-            parts::note(&self.store, uuid, own.part, Noted { store, sha1: own.sha1 }).await?;
+        let (stores, trouble) = self.drupal.put(uuid, own, again).await;
+        for ((part, sha1), store) in sha1s.into_iter().zip(stores) {
+            parts::note(&self.store, uuid, part, Noted { store, sha1 }).await?;
         }
         match trouble {
             Some(trouble) if trouble.is_of_one() => {

@@ -4,16 +4,16 @@
 //! the next start, or undone where the bytes are gone; then the phone server, which keeps its copy until it is told that all is well, sends
 //! them again. Where Drupal's storage cannot be written the gateway's copies are enough.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
-use std::sync::Arc;
 
 use audiospread_protocol::{RecordingFacts, Sha256Digest};
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
+use object_store::path::Path;
 use tokio::sync::{Mutex, Notify};
 use uuid::Uuid;
 
-use super::digests::{Digests, digests_of};
+use super::digests::digests_of_open;
 use super::drupal_storage::DrupalStorage;
 use super::examiner::{ExamineError, Examiner};
 use super::parts::{self, Noted};
@@ -21,6 +21,7 @@ use super::placing::Told;
 use super::rows::{self, Row, Written};
 use super::{Sound, StoredIn, Uploads};
 use crate::feed::{FeedError, Store};
+use crate::storeroom::{StoreError, Storeroom};
 
 /// The parts that a recording may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -48,8 +49,8 @@ pub(super) const FORGOTTEN: Sha256Digest = Sha256Digest([0; 32]);
 #[derive(Debug)]
 pub struct Recordings {
     pub(super) store: Store,
-    directory: Utf8PathBuf,
-    uploads: Arc<Uploads>,
+    /// The gateway's copies, and what was uploaded.
+    pub(super) files: Storeroom,
     examiner: Examiner,
     longest_ms: u64,
     pub(super) drupal: DrupalStorage,
@@ -96,34 +97,32 @@ pub enum SubmitError {
     /// The gateway's database.
     #[error(transparent)]
     Feed(#[from] FeedError),
-    /// The disk.
-    #[error("cannot write {path}: {source}")]
-    Disk {
-        /// The file or directory.
-        path: Utf8PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    /// The gateway's own files.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<io::Error> for SubmitError {
+    fn from(error: io::Error) -> Self {
+        Self::Store(error.into())
+    }
 }
 
 impl Recordings {
-    /// Opens the store in `directory`. Sounds longer than `longest_minutes` are refused.
+    /// Opens the store below `data_dir`, where [`Uploads`] gathers what was uploaded. Sounds longer than `longest_minutes` are refused.
     ///
     /// # Errors
     /// If the directory cannot be made.
     pub fn open(
         store: Store,
-        directory: &Utf8Path,
-        uploads: Arc<Uploads>,
+        data_dir: &Utf8Path,
         examiner: Examiner,
         longest_minutes: u64,
         drupal: DrupalStorage,
-    ) -> io::Result<Self> {
-        fs::create_dir_all(directory)?;
+    ) -> Result<Self, StoreError> {
         Ok(Self {
             store,
-            directory: directory.to_owned(),
-            uploads,
+            files: Storeroom::open(data_dir)?,
             examiner,
             longest_ms: longest_minutes * 60_000,
             drupal,
@@ -132,9 +131,22 @@ impl Recordings {
         })
     }
 
-    /// The file of a part, whether it is there or not.
-    pub fn file_of(&self, uuid: Uuid, part: Part) -> Utf8PathBuf {
-        self.directory.join(format!("{uuid}-{}.mp3", part.as_str()))
+    /// What the gateway's copy of a part is called, whether it is there or not.
+    pub(super) fn copy_of(uuid: Uuid, part: Part) -> Path {
+        format!("recordings/{uuid}-{}.mp3", part.as_str()).into()
+    }
+
+    /// Opens the gateway's copy of a part, if there is one. Blocks.
+    pub(super) fn own_copy(&self, uuid: Uuid, part: Part) -> Result<Option<File>, StoreError> {
+        self.files.file(&Self::copy_of(uuid, part))
+    }
+
+    /// Opens the bytes of a part: as they were uploaded, or the gateway's copy. Blocks.
+    fn bytes_of(&self, uuid: Uuid, part: Part, sha256: &Sha256Digest) -> Result<Option<File>, StoreError> {
+        match self.files.file(&Uploads::staged_object(sha256))? {
+            Some(staged) => Ok(Some(staged)),
+            None => self.own_copy(uuid, part),
+        }
     }
 
     /// Takes a recording that the phone server `server` submits; the same one again does no harm.
@@ -151,16 +163,19 @@ impl Recordings {
             _ => {}
         }
         let parts = parts_of(facts.title, facts.body);
-        let missing = |(part, sha256): &(Part, Sha256Digest)| {
-            !self.file_of(uuid, *part).is_file() && self.uploads.staged(sha256).is_none()
-        };
-        let missing: Vec<Sha256Digest> = parts.iter().filter(|part| missing(part)).map(|(_, sha256)| *sha256).collect();
+        let (mut there, mut missing) = (Vec::with_capacity(parts.len()), Vec::new());
+        for (part, sha256) in &parts {
+            match self.bytes_of(uuid, *part, sha256)? {
+                Some(file) => there.push((*part, *sha256, file)),
+                None => missing.push(*sha256),
+            }
+        }
         if !missing.is_empty() {
             return Err(SubmitError::Missing(missing));
         }
         let mut sounds = Vec::with_capacity(parts.len());
-        for (part, sha256) in &parts {
-            sounds.push(self.examine(uuid, *part, sha256).await?);
+        for (part, sha256, file) in there {
+            sounds.push(self.examine(part, sha256, file).await?);
         }
         let body = sounds.pop().ok_or(SubmitError::Facts("body"))?;
         let row = Row { uuid, content, server, facts, category, body, title: sounds.pop() };
@@ -169,7 +184,7 @@ impl Recordings {
             Written::Pending => return Ok(Submitted::Known),
             Written::Storing => {}
         }
-        self.keep(uuid, &parts)?;
+        self.keep(uuid, &parts).await?;
         self.put_into_drupal(uuid, &parts, false).await?;
         rows::show(&self.store, uuid).await?;
         self.ring.notify_one();
@@ -186,7 +201,7 @@ impl Recordings {
         }
         for (uuid, title, body) in rows::storing(&self.store).await? {
             let parts = parts_of(title, body);
-            match self.keep(uuid, &parts) {
+            match self.keep(uuid, &parts).await {
                 Ok(()) => {
                     self.put_into_drupal(uuid, &parts, true).await?;
                     rows::show(&self.store, uuid).await?;
@@ -194,7 +209,7 @@ impl Recordings {
                 Err(SubmitError::Missing(_)) => {
                     rows::forget(&self.store, uuid).await?;
                     for part in [Part::Title, Part::Body] {
-                        let _ = fs::remove_file(self.file_of(uuid, part));
+                        let _ = self.files.remove(&Self::copy_of(uuid, part)).await;
                     }
                 }
                 Err(error) => return Err(error),
@@ -202,25 +217,19 @@ impl Recordings {
         }
         for (uuid, title, body) in rows::without_parts(&self.store).await? {
             let parts = parts_of(title, body);
-            for (part, _) in parts.into_iter().filter(|(part, _)| self.file_of(uuid, *part).is_file()) {
-                let sha1 = self.digests(&self.file_of(uuid, part)).await?.sha1;
+            for (part, _) in parts {
+                let Some(copy) = self.own_copy(uuid, part)? else { continue };
+                let (_, sha1) = with_sha1(copy).await?;
                 parts::note(&self.store, uuid, part, Noted { store: StoredIn::Gateway, sha1 }).await?;
             }
         }
         Ok(())
     }
 
-    pub(super) async fn digests(&self, path: &Utf8Path) -> Result<Digests, SubmitError> {
-        let owned = path.to_owned();
-        let read = tokio::task::spawn_blocking(move || digests_of(&owned)).await.map_err(io::Error::other);
-        read.flatten().map_err(|source| SubmitError::Disk { path: path.to_owned(), source })
-    }
-
-    async fn examine(&self, uuid: Uuid, part: Part, sha256: &Sha256Digest) -> Result<super::Heard, SubmitError> {
-        let unusable = |why: String| SubmitError::Unusable { part, sha256: *sha256, why };
-        let path = self.uploads.staged(sha256).unwrap_or_else(|| self.file_of(uuid, part));
-        let size = fs::metadata(&path).map_err(|source| SubmitError::Disk { path: path.clone(), source })?.len();
-        let Sound { duration_ms, silent } = self.examiner.examine(&path).await.map_err(|error| match error {
+    async fn examine(&self, part: Part, sha256: Sha256Digest, file: File) -> Result<super::Heard, SubmitError> {
+        let unusable = |why: String| SubmitError::Unusable { part, sha256, why };
+        let size = file.metadata()?.len();
+        let Sound { duration_ms, silent } = self.examiner.examine(file).await.map_err(|error| match error {
             ExamineError::NotAudio | ExamineError::TooMuch => unusable(error.to_string()),
             error @ ExamineError::Process { .. } => SubmitError::Examine(error),
         })?;
@@ -231,30 +240,26 @@ impl Recordings {
     }
 
     /// Puts the bytes of all parts into the store, on the disk.
-    fn keep(&self, uuid: Uuid, parts: &[(Part, Sha256Digest)]) -> Result<(), SubmitError> {
+    async fn keep(&self, uuid: Uuid, parts: &[(Part, Sha256Digest)]) -> Result<(), SubmitError> {
         for (part, sha256) in parts {
-            let path = self.file_of(uuid, *part);
-            let kept = || -> io::Result<bool> {
-                if !path.is_file() {
-                    let Some(staged) = self.uploads.staged(sha256) else { return Ok(false) };
-                    match fs::hard_link(staged, &path) {
-                        // Another request for the same recording was first.
-                        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                        linked => linked?,
-                    }
-                }
-                File::open(&path)?.sync_all()?;
-                File::open(&self.directory)?.sync_all()?;
-                Ok(true)
-            };
-            match kept() {
-                Ok(true) => {}
-                Ok(false) => return Err(SubmitError::Missing(vec![*sha256])),
-                Err(source) => return Err(SubmitError::Disk { path, source }),
+            let copy = Self::copy_of(uuid, *part);
+            match self.files.name(&Uploads::staged_object(sha256), &copy).await {
+                // An earlier attempt may have left the copy.
+                Err(error) if error.is_missing() => {}
+                named => named?,
+            }
+            if !self.files.secure(&copy).await? {
+                return Err(SubmitError::Missing(vec![*sha256]));
             }
         }
         Ok(())
     }
+}
+
+/// A file and the SHA-1 of its bytes.
+pub(super) async fn with_sha1(mut file: File) -> Result<(File, [u8; 20]), SubmitError> {
+    let read = move || digests_of_open(&mut file).map(|digests| (file, digests.sha1));
+    Ok(tokio::task::spawn_blocking(read).await.map_err(io::Error::other)??)
 }
 
 fn parts_of(title: Option<Sha256Digest>, body: Sha256Digest) -> Vec<(Part, Sha256Digest)> {

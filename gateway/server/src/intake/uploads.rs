@@ -4,6 +4,9 @@
 //! offset, and what was said about it. Bytes that are whole are staged under their SHA-256 until a recording names them. What nobody touches
 //! for the configured time is removed.
 //!
+//! They are plain files and no objects of the storeroom: an object store writes an object once and as a whole, and an upload grows by
+//! whatever comes before a link breaks. Whole bytes lie where the storeroom can give them another name.
+//!
 //! One request at a time has an upload. A newer one does not wait for an older one that hangs on a dead connection: the older gives way.
 
 use std::collections::HashMap;
@@ -24,6 +27,10 @@ use uuid::Uuid;
 
 use super::checksum::Checksum;
 
+/// Where uploads are gathered, below the data directory.
+const DIRECTORY: &str = "uploads";
+/// Where whole bytes wait, below that.
+const STAGED: &str = "staged";
 /// How often is looked for what nobody touches.
 const SWEEP: Duration = Duration::from_secs(600);
 
@@ -114,13 +121,14 @@ impl UploadError {
 }
 
 impl Uploads {
-    /// Gathers uploads of at most `most` bytes in `directory`; what nobody touches for `keep` is removed.
+    /// Gathers uploads of at most `most` bytes below `data_dir`; what nobody touches for `keep` is removed.
     ///
     /// # Errors
     /// If the directory cannot be made.
-    pub fn open(directory: &Utf8Path, most: u64, keep: Duration) -> io::Result<Self> {
-        fs::create_dir_all(directory.join("staged"))?;
-        Ok(Self { directory: directory.to_owned(), most, keep, turns: Mutex::default() })
+    pub fn open(data_dir: &Utf8Path, most: u64, keep: Duration) -> io::Result<Self> {
+        let directory = data_dir.join(DIRECTORY);
+        fs::create_dir_all(directory.join(STAGED))?;
+        Ok(Self { directory, most, keep, turns: Mutex::default() })
     }
 
     /// The most bytes of an upload.
@@ -137,12 +145,12 @@ impl Uploads {
     }
 
     fn staged_as(&self, sha256: &Sha256Digest) -> Utf8PathBuf {
-        self.directory.join("staged").join(sha256.to_hex())
+        self.directory.join(STAGED).join(sha256.to_hex())
     }
 
-    /// The file with whole bytes of this digest, if they were uploaded and have not expired.
-    pub fn staged(&self, sha256: &Sha256Digest) -> Option<Utf8PathBuf> {
-        Some(self.staged_as(sha256)).filter(|path| path.is_file())
+    /// What the whole bytes of this digest are called in the storeroom of the data directory.
+    pub(super) fn staged_object(sha256: &Sha256Digest) -> object_store::path::Path {
+        format!("{DIRECTORY}/{STAGED}/{}", sha256.to_hex()).into()
     }
 
     /// Begins an upload.
@@ -257,7 +265,7 @@ impl Uploads {
     /// # Errors
     /// If the directory cannot be read.
     pub fn sweep(&self, now: SystemTime) -> io::Result<()> {
-        for directory in [self.directory.clone(), self.directory.join("staged")] {
+        for directory in [self.directory.clone(), self.directory.join(STAGED)] {
             for entry in fs::read_dir(directory)? {
                 let path = entry?.path();
                 // What was said about an upload stays for as long as bytes come.
