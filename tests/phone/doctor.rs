@@ -173,7 +173,7 @@ async fn what_is_wrong_with_a_phone_servers_files_and_programs_is_told() {
     fs::rename(&kept, data.join("en")).unwrap();
     host.examine().complains("doubtful", &["language packs", "audiospread pull"]);
     fs::rename(data.join("en"), &kept).unwrap();
-    host.with("push", "encoder", "no-such-lame").complains("bad", &["lame", "apt-get install lame"]);
+    host.with("push", "encoder", "no-such-lame").complains("bad", &["lame", "apt install lame"]);
     host.with("push", "encoder", "true").complains("bad", &["lame", "makes no mp3"]);
     fs::write(host.board.path("etc/odbc.ini"), "").unwrap();
     host.examine().complains("bad", &["ODBC", "libsqliteodbc unixodbc"]);

@@ -1,13 +1,16 @@
 //! The language packs, and the programs of the host by which sounds are made.
 
 use std::collections::BTreeMap;
-use std::io::{Seek, SeekFrom, Write};
-use std::process::Stdio;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsRawFd;
 
 use audiospread_protocol::Check;
+use audiospread_sound::{Lame, LameError, Source};
+use camino::Utf8PathBuf;
 use tokio::process::Command;
 
-use super::{in_short, run};
+use super::run;
 use crate::Config;
 use crate::store::{PackMemory, Packs};
 
@@ -68,57 +71,29 @@ pub(super) fn packs(config: &Config) -> Check {
 
 /// Whether what callers leave can be made mp3: a second of silence is.
 pub(super) async fn encoder(program: &str) -> Check {
-    let silence = tempfile_with(&vec![0; 16_000]);
-    let mut command = Command::new(program);
-    command.args([
-        "--quiet",
-        "-r",
-        "-s",
-        "8",
-        "--bitwidth",
-        "16",
-        "-m",
-        "m",
-        "--cbr",
-        "-b",
-        "24",
-        "--resample",
-        "16",
-        "-",
-        "-",
-    ]);
-    let ran = match silence {
-        Ok(silence) => run(command.stdin(silence)).await,
-        Err(error) => Err(error),
-    };
-    match ran {
-        Ok(ran) if ran.status.success() && !ran.stdout.is_empty() => {
-            Check::good(LAME, format!("{program} makes mp3s of what callers leave"))
-        }
-        Ok(ran) => Check::bad(
-            LAME,
-            format!(
-                "{program} makes no mp3 ({}: {}): install it anew (apt-get install lame)",
-                ran.status,
-                in_short(&ran.stderr)
-            ),
-        ),
-        Err(error) => Check::bad(
-            LAME,
-            format!(
-                "{program} cannot be run ({error}), so that nothing of what callers leave is sent: apt-get install lame"
-            ),
-        ),
+    let lame = Lame::new(program.to_owned());
+    match encode_silence(&lame).await {
+        Ok(0) => Check::bad(LAME, format!("{program} makes no mp3: is it lame? apt-get install lame")),
+        Ok(_) => match lame.version().await {
+            Ok(version) => Check::good(LAME, format!("what callers leave is made mp3 by {version}")),
+            Err(error) => Check::bad(LAME, error.to_string()),
+        },
+        Err(error) => Check::bad(LAME, format!("nothing of what callers leave can be sent: {error}")),
     }
 }
 
-/// A file without a name.
-fn tempfile_with(bytes: &[u8]) -> std::io::Result<Stdio> {
-    let memory = rustix::fs::memfd_create("silence", rustix::fs::MemfdFlags::CLOEXEC)?;
-    let mut file = std::fs::File::from(memory);
-    file.write_all(bytes)?;
-    file.seek(SeekFrom::Start(0))?;
-    Ok(file.into())
+/// How many bytes come out, in a file that has no name.
+async fn encode_silence(lame: &Lame) -> Result<u64, LameError> {
+    const SECOND: usize = 2 * Lame::RATE as usize;
+    let made =
+        File::from(rustix::fs::memfd_create("doctor", rustix::fs::MemfdFlags::CLOEXEC).map_err(io::Error::from)?);
+    let to = Utf8PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), made.as_raw_fd()));
+    // A second of it fits into a pipe.
+    let (silence, mut samples) = io::pipe()?;
+    samples.write_all(&vec![0; SECOND])?;
+    drop(samples);
+    lame.encode(Source::Samples(silence), 1000, &to).await?;
+    Ok(made.metadata()?.len())
 }
 
 /// Whether one of the programs is there by which sounds become GSM.
