@@ -2,9 +2,8 @@
 
 use std::io::{self, Write};
 
-use audiospread_protocol::{Category, Kind, Plan, Program, Prompt, Subscriber};
+use audiospread_protocol::{Category, Check, Kind, Plan, Program, Prompt, Subscriber, Verdict};
 use audiospread_server::catalogue::{Finding, Severity, Subject};
-use audiospread_server::doctor::{Check, Verdict};
 use audiospread_server::feed::Entity;
 use serde::de::DeserializeOwned;
 

@@ -2,16 +2,18 @@
 //!
 //! Each role has its file; what the commands do is done in the crates of the two hosts.
 
+mod either;
 mod listing;
 mod phone;
 mod program;
 mod site;
 
 use std::fmt;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
+use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
 /// Brings a Drupal 6 site's spoken programs to people who have a telephone and no internet.
@@ -33,6 +35,8 @@ enum Command {
     Site(site::Command),
     #[command(flatten)]
     Phone(phone::Command),
+    #[command(flatten)]
+    Either(either::Command),
     #[command(flatten)]
     Program(program::Command),
 }
@@ -91,6 +95,7 @@ pub(crate) fn run() -> ExitCode {
     let outcome = match command {
         Command::Site(command) => site::run(command),
         Command::Phone(command) => phone::run(command),
+        Command::Either(command) => either::run(command),
         Command::Program(command) => program::run(&command, CommandLine::command()),
     };
     match outcome {
@@ -103,6 +108,22 @@ pub(crate) fn run() -> ExitCode {
             ExitCode::from(failure.code())
         }
     }
+}
+
+fn on_a_runtime<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Failed(format!("cannot start: {error}")))?
+        .block_on(work)
+}
+
+fn json_lines(out: &mut impl Write, items: &[impl Serialize]) -> Result<(), Failure> {
+    for item in items {
+        serde_json::to_writer(&mut *out, item).map_err(io::Error::from)?;
+        out.write_all(b"\n")?;
+    }
+    Ok(())
 }
 
 /// Log lines go to standard error, so that standard output is only what was asked for; `RUST_LOG` chooses.

@@ -1,17 +1,16 @@
-//! The commands of the Drupal host: serve, feed, doctor, config; and those about the program itself.
+//! The commands of the Drupal host: serve, feed.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::os::fd::AsFd;
 
 use audiospread_protocol::Kind;
-use audiospread_server::config::{self, Config};
-use audiospread_server::{doctor, gateway, intake};
+use audiospread_server::config::Config;
+use audiospread_server::{blobs, gateway, intake};
+use audiospread_sound::DecodeError;
 use camino::Utf8PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
-use serde::Serialize;
 
-use super::Failure;
-use super::listing;
+use super::{Failure, json_lines, listing, on_a_runtime};
 
 /// What a gateway can be told.
 #[derive(Debug, Subcommand)]
@@ -22,20 +21,12 @@ pub(crate) enum Command {
     /// List what is published for the phone, or why something is not.
     #[command(after_help = FEED_HELP)]
     Feed(FeedArgs),
-    /// Look for what can go wrong, and say what to do about it.
-    #[command(
-        after_help = "Examples:\n  audiospread doctor\n  audiospread doctor --json | jq 'select(.verdict != \"good\")'"
-    )]
-    Doctor(DoctorArgs),
     /// Find out what the sound at the standard input is, within bounds: the gateway starts this for each recording.
     #[command(hide = true)]
     ExamineSound,
-    /// Check a gateway's configuration, or print one to begin with.
-    #[command(
-        subcommand,
-        after_help = "Examples:\n  audiospread config example > gateway.toml\n  audiospread config check"
-    )]
-    Config(ConfigCommand),
+    /// Decode the sound at the standard input, within bounds: the gateway starts this for each phone rendition.
+    #[command(hide = true)]
+    DecodeSound,
 }
 
 const SERVE_HELP: &str = "\
@@ -109,38 +100,13 @@ impl From<KindArg> for Kind {
     }
 }
 
-/// What `doctor` takes.
-#[derive(Args, Debug)]
-pub(crate) struct DoctorArgs {
-    #[command(flatten)]
-    config: ConfigArgs,
-    /// Write JSON lines for programs instead of text for people.
-    #[arg(long)]
-    json: bool,
-}
-
-/// About configurations.
-#[derive(Debug, Subcommand)]
-pub(crate) enum ConfigCommand {
-    /// Say whether a configuration is well formed and makes sense.
-    Check(ConfigArgs),
-    /// Print a configuration to begin with.
-    Example,
-}
-
 /// Does a command.
 pub(crate) fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Serve(args) => on_a_runtime(async { Ok(gateway::run(load(&args)?, stop_signal()).await?) }),
         Command::Feed(args) => on_a_runtime(feed(args)),
-        Command::Doctor(args) => on_a_runtime(examine(args)),
         Command::ExamineSound => examine_sound(),
-        Command::Config(ConfigCommand::Check(args)) => {
-            load(&args)?;
-            writeln!(io::stdout(), "{} is well formed", args.config)?;
-            Ok(())
-        }
-        Command::Config(ConfigCommand::Example) => Ok(io::stdout().write_all(config::EXAMPLE.as_bytes())?),
+        Command::DecodeSound => decode_sound(),
     }
 }
 
@@ -149,9 +115,20 @@ fn examine_sound() -> Result<(), Failure> {
     let input = io::stdin().as_fd().try_clone_to_owned()?;
     let sound = intake::examine_bounded(input.into()).map_err(|error| match error {
         intake::Unusable::NotAudio => Failure::Failed(error.to_string()),
-        intake::Unusable::Bounds(_) => Failure::Later(error.to_string()),
+        intake::Unusable::Host(_) => Failure::Later(error.to_string()),
     })?;
     json_lines(&mut io::stdout(), &[sound])
+}
+
+/// Writes the samples of the sound at the standard input.
+fn decode_sound() -> Result<(), Failure> {
+    let input = io::stdin().as_fd().try_clone_to_owned()?;
+    // Not by the standard library's own, which looks for the ends of lines.
+    let output = std::fs::File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    blobs::decode_bounded(input.into(), output).map_err(|error| match error {
+        DecodeError::Undecodable(_) => Failure::Coded(blobs::UNDECODABLE, error.to_string()),
+        DecodeError::Io(error) => error.into(),
+    })
 }
 
 async fn feed(args: FeedArgs) -> Result<(), Failure> {
@@ -183,41 +160,8 @@ async fn feed(args: FeedArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn examine(args: DoctorArgs) -> Result<(), Failure> {
-    let checks = doctor::examine(&args.config.config).await;
-    let mut out = io::stdout().lock();
-    if args.json {
-        json_lines(&mut out, &checks)?;
-    } else {
-        listing::checks(&mut out, &checks, io::stdout().is_terminal())?;
-    }
-    if checks.iter().any(|check| check.what == doctor::CONFIGURATION && check.verdict == doctor::Verdict::Bad) {
-        return Err(Failure::Usage("without a configuration nothing else can be looked at".into()));
-    }
-    match checks.iter().filter(|check| check.verdict == doctor::Verdict::Bad).count() {
-        0 => Ok(()),
-        bad => Err(Failure::Failed(format!("{bad} of {} checks found something that must be mended", checks.len()))),
-    }
-}
-
-fn json_lines(out: &mut impl Write, items: &[impl Serialize]) -> Result<(), Failure> {
-    for item in items {
-        serde_json::to_writer(&mut *out, item).map_err(io::Error::from)?;
-        out.write_all(b"\n")?;
-    }
-    Ok(())
-}
-
 fn load(args: &ConfigArgs) -> Result<Config, Failure> {
     Config::load(&args.config).map_err(|error| Failure::Usage(error.to_string()))
-}
-
-fn on_a_runtime<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::Failed(format!("cannot start: {error}")))?
-        .block_on(work)
 }
 
 /// Ends with SIGTERM or Ctrl-C.

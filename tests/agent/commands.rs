@@ -117,12 +117,22 @@ async fn prune_removes_old_sounds_that_nothing_names_and_nothing_else() {
     for sound in phone.audio().iter().filter(|path| **path != young) {
         fs::File::options().write(true).open(sound).unwrap().set_modified(old).unwrap();
     }
+    // What was made of it.
+    let made = phone.data().join(format!("phone/00/11/0011{}.wav", "a".repeat(60)));
+    fs::create_dir_all(made.parent().unwrap()).unwrap();
+    fs::write(&made, "x").unwrap();
+    fs::File::options().write(true).open(&made).unwrap().set_modified(old).unwrap();
+    let note = format!("INSERT INTO phone_sound VALUES (x'0011{}', 'wav', 1, zeroblob(32))", "a".repeat(60));
+    phone.mirror().execute_batch(&note).unwrap();
+    let noted = || phone.value::<i64>("SELECT count(*) FROM phone_sound").unsigned_abs();
+    let before_made = noted();
     let would = phone.run(&["prune", "--dry-run", "--json"]).last_line();
-    assert_eq!((&would["files"], &would["dry_run"]), (&1.into(), &true.into()));
-    assert!(forgotten.exists());
+    assert_eq!((&would["files"], &would["dry_run"]), (&2.into(), &true.into()));
+    assert!(forgotten.exists() && made.exists() && noted() == before_made);
     let did = phone.run(&["prune", "--json"]).last_line();
-    assert_eq!(did["files"], 1);
-    assert!(!forgotten.exists() && young.exists());
+    assert_eq!(did["files"], 2);
+    assert!(!forgotten.exists() && !made.exists() && young.exists());
+    assert_eq!((noted(), phone.phone_sounds().len() as u64), (before_made - 1, before_made - 1));
     assert_eq!(phone.run(&["prune", "--older-than-days", "0", "--json"]).last_line()["files"], 1);
     assert_eq!(phone.audio().len(), before);
 }

@@ -204,6 +204,34 @@ async fn what_went_wrong_is_said_with_what_to_do_and_the_right_exit_code() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_fresh_phone_server_speaks_whatever_is_wrong_with_its_token_or_its_link() {
+    let (_, link) = phone_behind_a_link().await;
+    for (what, token, url, command, code) in [
+        ("there is no token", None, link.url(), "pull", 2),
+        ("there is no token, and the agent is to stay", None, link.url(), "run", 2),
+        ("the token is none", Some("two words"), link.url(), "pull", 2),
+        ("the token is refused", Some("a-token-that-nobody-knows"), link.url(), "pull", 2),
+        ("the gateway is away", Some(EVERYTHING), "http://127.0.0.1:9".to_owned(), "pull", 75),
+    ] {
+        let phone = Phone::of(&url);
+        let pack = phone.path().join("packs/en/home");
+        fs::create_dir_all(&pack).unwrap();
+        let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/asterisk/packs/en/home/welcome_standard.mp3");
+        fs::copy(shipped, pack.join("welcome_standard.mp3")).unwrap();
+        phone.configure(&url, "packs_dir = \"packs\"\n");
+        match token {
+            Some(token) => phone.use_token(token),
+            None => fs::remove_file(phone.path().join("token")).unwrap(),
+        }
+        let ran = phone.run(&[command]);
+        assert_eq!(ran.code(), code, "{what}: {ran}");
+        let heard = phone.data().join("packs/en/home/welcome_standard.wav");
+        assert!(fs::metadata(&heard).is_ok_and(|wave| wave.len() > 8000), "{what}: {heard}");
+        assert!(phone.data().join("calls.db").exists(), "{what}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_clock_that_is_wrong_is_told() {
     let (phone, link) = phone_behind_a_link().await;
     link.fail("/v1/feed", 1, Fault::Date("Wed, 02 Mar 2011 10:00:00 GMT"));

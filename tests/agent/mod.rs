@@ -16,6 +16,7 @@ pub(crate) mod running;
 mod sounds;
 mod submissions;
 mod text_messages;
+mod titles;
 
 use crate::harness::gateway::Gateway;
 use crate::harness::phone::Phone;

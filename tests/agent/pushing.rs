@@ -68,7 +68,7 @@ impl Office {
     }
 
     /// Pushes, and fails unless nothing fails; what it says at its end.
-    fn pushed(&self) -> Value {
+    pub(super) fn pushed(&self) -> Value {
         let ran = self.push(&[]);
         assert_eq!(ran.code(), 0, "{ran}");
         ran.last_line()
@@ -121,7 +121,7 @@ impl Office {
     }
 
     /// Fails unless this part of a recording at the gateway is what was said.
-    async fn assert_holds(&self, part: &Value, said: &Sound) {
+    pub(super) async fn assert_holds(&self, part: &Value, said: &Sound) {
         let bytes = self.get(part["href"].as_str().unwrap()).await.bytes().await.unwrap();
         let path = self.phone.path().join("heard.mp3");
         fs::write(&path, &bytes).unwrap();
@@ -130,7 +130,7 @@ impl Office {
         assert!(found.is_some_and(|found| found.likeness >= SAME), "{:?}: {found:?}", kept.duration());
     }
 
-    fn status(&self) -> Value {
+    pub(super) fn status(&self) -> Value {
         // It wants a mirror, which here nobody has pulled into.
         let ran = self.phone.run(&["pull", "--json"]);
         assert!(self.phone.data().join("mirror.db").exists(), "{ran}");

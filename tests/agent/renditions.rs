@@ -1,16 +1,19 @@
 //! Phone renditions the whole way: made by the gateway, fetched instead of the originals, and heard at their full length.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use audiospread_caller::{Hay, Pattern, SAME, Sound};
 use audiospread_protocol::Sha256Digest;
 use camino::Utf8Path;
+use reqwest::Client;
 use serde_json::Value;
 
 use crate::harness::DrupalSite;
-use crate::harness::gateway::{ALL_PROGRAMS, Gateway};
+use crate::harness::gateway::{ALL_PROGRAMS, EVERYTHING, Gateway};
 use crate::harness::phone::Phone;
 use crate::harness::proxy::Proxy;
 
@@ -32,9 +35,13 @@ fn noise(directory: &Utf8Path, seconds: u32) -> Vec<u8> {
 
 /// The published body of program 171 once it has a rendition.
 fn rendered_body(gateway: &Gateway) -> Value {
+    rendered(gateway, "171")
+}
+
+fn rendered(gateway: &Gateway, program: &str) -> Value {
     let patience = Instant::now() + Duration::from_secs(120);
     loop {
-        let body = body(gateway);
+        let body = body_of(gateway, program);
         if body["phone"].is_object() {
             return body;
         }
@@ -44,13 +51,17 @@ fn rendered_body(gateway: &Gateway) -> Value {
 }
 
 fn body(gateway: &Gateway) -> Value {
+    body_of(gateway, "171")
+}
+
+fn body_of(gateway: &Gateway, program: &str) -> Value {
     let listed = Command::new(env!("CARGO_BIN_EXE_audiospread"))
         .args(["feed", "--kind", "program", "--json", "--config", gateway.config.as_str()])
         .output()
         .unwrap();
     let lines = String::from_utf8(listed.stdout).unwrap();
     let mut entities = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let program = entities.find(|entity| entity["id"] == "171").unwrap();
+    let program = entities.find(|entity| entity["id"] == program).unwrap();
     program["value"]["audio"]["body"].clone()
 }
 
@@ -117,6 +128,44 @@ async fn a_phone_server_that_prefers_renditions_fetches_a_fifth_and_hears_all_of
     assert_eq!(Sha256Digest::of(&fs::read(&file).unwrap()).to_string(), rendition);
 }
 
+/// The fixture's recordings that are no mp3: 255 is a wave, 258 is Ogg Vorbis.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wave_and_an_ogg_get_their_small_form_too_and_it_is_the_same_sound() {
+    let site = DrupalSite::new().configure("[renditions]\nenabled = true").build().await;
+    let gateway = Gateway::of(&site, ALL_PROGRAMS);
+    let link = Proxy::before(gateway.address);
+    let phone = Phone::of(&link.url());
+    phone.configure(&link.url(), "prefer = \"phone\"\n");
+    let bodies = ["255", "258"].map(|program| rendered(&gateway, program));
+    phone.pull_alone();
+    let seen = link.take_seen();
+    for (body, mime) in bodies.iter().zip(["audio/wav", "audio/ogg"]) {
+        assert_eq!((&body["mime"], &body["phone"]["mime"]), (&mime.into(), &"audio/mpeg".into()), "{body}");
+        let (original, rendition) = (text(&body["sha256"]), text(&body["phone"]["sha256"]));
+        assert!(has(&phone, rendition) && !has(&phone, original), "{mime}");
+        assert!(!seen.iter().any(|request| request.path.contains(original)), "the {mime} is not asked for");
+        let bytes = |form: &Value| form["size"].as_u64().unwrap();
+        assert!(bytes(&body["phone"]) * 4 < bytes(body) * 3, "{mime}: {body}");
+        let stored = |phone: &Phone, sha256: &str| {
+            phone.audio().into_iter().find(|path| path.file_stem() == Some(sha256)).unwrap()
+        };
+        let plain = Phone::of(&gateway.url());
+        plain.pull();
+        let recorded = Sound::read(stored(&plain, original)).unwrap();
+        let small = Sound::read(stored(&phone, rendition)).unwrap();
+        let played =
+            Sound::read(phone.data().join(format!("phone/{}/{}/{rendition}.wav", &rendition[..2], &rendition[2..4])));
+        for heard in [small, played.unwrap()] {
+            let pattern = Pattern::of(&recorded);
+            let found = Hay::of(&heard, &pattern).best(&pattern);
+            assert!(found.is_some_and(|found| found.likeness >= SAME), "{mime}: {found:?}");
+            let longer = heard.duration().abs_diff(recorded.duration());
+            assert!(longer < Duration::from_millis(200), "{mime}: {longer:?}");
+        }
+    }
+    phone.verify(&[]);
+}
+
 /// Half an hour over a link of 400 kbyte a second, in the small form and in the original.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes minutes: scripts/soak runs it"]
@@ -141,6 +190,61 @@ async fn half_an_hour_of_sound_is_less_than_a_fifth_on_a_slow_link() {
     let (large, slow) = fetched("original", &original);
     println!("{small} bytes in {quick:?} instead of {large} in {slow:?}: {} in a thousand", small * 1000 / large);
     assert!(small > 0 && small * 5 < large, "{small} of {large} bytes");
+}
+
+/// Waits until this body of program 171 is published; what is said of it then, for the first time.
+fn first_published(gateway: &Gateway, sha256: &str) -> Value {
+    let patience = Instant::now() + Duration::from_secs(60);
+    loop {
+        let body = body(gateway);
+        if body["sha256"] == sha256 {
+            return body;
+        }
+        assert!(Instant::now() < patience, "it is not published:\n{}", gateway.log());
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Has 171 read again.
+async fn refresh(gateway: &Gateway) {
+    let request = Client::new().post(format!("{}/v1/refresh", gateway.url())).bearer_auth(EVERYTHING);
+    let answer = request.json(&serde_json::json!({"nodes": [171]})).send().await.unwrap();
+    assert!(answer.status().is_success(), "{answer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_sound_is_published_with_its_rendition_and_without_it_once_it_has_waited() {
+    let wait = 3;
+    let site = DrupalSite::new()
+        .configure(&format!("drupal.settle_ms = 50\n[renditions]\nenabled = true\nwait_seconds = {wait}"))
+        .build()
+        .await;
+    let directory = site.directory();
+    // It encodes for as long as nobody says that it should hang.
+    let (encoder, hang, asked) = (directory.join("encoder"), directory.join("hang"), directory.join("asked"));
+    let script = format!("#!/bin/sh\nwhile [ -e {hang} ]; do touch {asked}; sleep 0.05; done\nexec lame \"$@\"\n");
+    fs::write(&encoder, script).unwrap();
+    fs::set_permissions(&encoder, fs::Permissions::from_mode(0o755)).unwrap();
+    let gateway = Gateway::named(&site, "served", &format!("renditions.encoder = \"{encoder}\""));
+    gateway.wait_for(ALL_PROGRAMS);
+    rendered(&gateway, "258");
+
+    let (quick, slow) = (noise(directory, 5), noise(directory, 6));
+    let sha256 = site.replace_file_of_program(171, &quick).await;
+    refresh(&gateway).await;
+    let body = first_published(&gateway, &sha256);
+    assert!(body["phone"].is_object(), "it waited, and phone servers need not begin with the original: {body}");
+
+    fs::write(&hang, "").unwrap();
+    let begun = Instant::now();
+    let sha256 = site.replace_file_of_program(171, &slow).await;
+    refresh(&gateway).await;
+    let body = first_published(&gateway, &sha256);
+    assert!(asked.exists() && begun.elapsed() >= Duration::from_secs(wait), "{:?}", begun.elapsed());
+    assert!(body["phone"].is_null(), "{body}");
+    fs::remove_file(&hang).unwrap();
+    let body = rendered_body(&gateway);
+    assert_eq!(body["sha256"], sha256.as_str(), "it gains it later: {body}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,8 @@
 //! The agent that stays: it hears of changes at once, is told to stop, and stops whole.
 
 use std::os::unix::net::UnixDatagram;
-use std::process::Child;
+use std::path::Path;
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -15,6 +16,13 @@ pub(crate) struct Running(pub(super) Child);
 impl Running {
     pub(crate) fn of(phone: &Phone) -> Self {
         Self(phone.start(&["run"]).unwrap())
+    }
+
+    /// One that finds these programs before those of the host.
+    pub(crate) fn with_programs(phone: &Phone, programs: &Path) -> Self {
+        let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+        let mut command = phone.command(&["run"]);
+        Self(command.env("PATH", path).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
     }
 
     /// Tells it to stop, and says how it ended.

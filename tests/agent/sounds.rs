@@ -115,6 +115,84 @@ async fn a_lost_phone_sound_is_found_and_made_again_without_the_link() {
     phone.verify(&[]);
 }
 
+/// Finds nothing wrong by the form of the files.
+fn assert_found_and_made_again(phone: &Phone, spoilt: &[&Utf8Path]) {
+    let whole: Vec<Vec<u8>> = spoilt.iter().map(|path| fs::read(path).unwrap()).collect();
+    assert_eq!(phone.run(&["verify", "--quick", "--offline"]).code(), 0, "their lengths are right");
+    let found = phone.run(&["verify", "--offline"]);
+    assert_eq!(found.code(), 1, "{found}");
+    for path in spoilt {
+        let fault = format!("{path}: the bytes are not those of the phone sound that was made here");
+        assert!(found.out().contains(&fault), "{found}");
+    }
+    assert!(found.out().contains("shown, and a sound of it is not in the store"), "{found}");
+    phone.run(&["verify", "--repair", "--offline"]);
+    let report = phone.pull_alone();
+    assert_eq!((&report["stored"], &report["waiting"]), (&0.into(), &0.into()), "nothing is fetched");
+    for (path, spoilt) in spoilt.iter().zip(whole) {
+        assert_ne!(fs::read(path).unwrap(), spoilt, "{path}");
+    }
+    phone.verify(&[]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phone_sound_with_a_flipped_bit_or_of_another_program_is_found_and_made_again() {
+    let (phone, _link) = phone_behind_a_link().await;
+    phone.pull();
+    let body = |program: u32| {
+        let query = format!(
+            "SELECT audio_dir || '/' || body_sound || '.wav' FROM phone_mirror, phone_program WHERE id = {program}"
+        );
+        Utf8PathBuf::from(phone.value::<String>(&query))
+    };
+    let (first, second, third) = (body(171), body(165), body(255));
+    let whole = [&first, &second, &third].map(|path| fs::read(path).unwrap());
+
+    let mut flipped = whole[0].clone();
+    let middle = flipped.len() / 2;
+    flipped[middle] ^= 1;
+    fs::write(&first, &flipped).unwrap();
+    assert_found_and_made_again(&phone, &[&first]);
+    assert_eq!(fs::read(&first).unwrap(), whole[0]);
+
+    // Each is a whole wave, and as long as it says.
+    fs::write(&second, &whole[2]).unwrap();
+    fs::write(&third, &whole[1]).unwrap();
+    let found = phone.run(&["verify", "--quick", "--offline"]);
+    assert!(found.code() == 1 && found.out().contains(second.as_str()), "their lengths differ: {found}");
+    phone.run(&["verify", "--repair", "--offline"]);
+    assert_eq!(phone.pull_alone()["stored"], 0);
+    assert_eq!([&first, &second, &third].map(|path| fs::read(path).unwrap()), whole);
+    phone.verify(&[]);
+
+    let stray = first.with_file_name(format!("{}.wav", "0".repeat(64)));
+    fs::write(&stray, &whole[0]).unwrap();
+    let found = phone.run(&["verify", "--offline"]);
+    assert!(found.code() == 1 && found.out().contains("was not made here"), "{found}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn phone_sounds_of_a_former_version_are_noted_once_and_found_from_then_on() {
+    let (phone, _link) = phone_behind_a_link().await;
+    phone.pull();
+    let sounds = phone.phone_sounds();
+    // As a version left it that noted nothing.
+    phone
+        .mirror()
+        .execute_batch("DELETE FROM meta WHERE name = 'phone_sounds_are_noted'; DELETE FROM phone_sound")
+        .unwrap();
+    phone.verify(&["--offline"]);
+    let before = sounds.iter().map(|path| fs::metadata(path).unwrap().modified().unwrap()).collect::<Vec<_>>();
+    phone.pull_alone();
+    let after = sounds.iter().map(|path| fs::metadata(path).unwrap().modified().unwrap()).collect::<Vec<_>>();
+    assert_eq!(before, after, "none is made again");
+    assert_eq!(phone.value::<i64>("SELECT count(*) FROM phone_sound").unsigned_abs(), sounds.len() as u64);
+    let mut bytes = fs::read(&sounds[0]).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&sounds[0], &bytes).unwrap();
+    assert_found_and_made_again(&phone, &[&sounds[0]]);
+}
+
 #[test]
 fn the_packs_can_be_heard_before_there_is_a_gateway() {
     let phone = Phone::of("http://127.0.0.1:9");

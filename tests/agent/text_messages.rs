@@ -191,6 +191,25 @@ async fn what_the_dialplan_wrote_down_is_sent_once_and_again_only_after_a_failur
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_program_gets_a_text_by_its_input_and_what_it_does_not_take_waits() {
+    let room = tempfile::tempdir().unwrap();
+    let place = room.path().to_str().unwrap();
+    let program = format!("touch {place}/tried; test -e {place}/open && cat > \"{place}/$0\"");
+    let program = toml::Value::from(["sh", "-c", &program, "{number}"].map(toml::Value::from).to_vec());
+    let desk = Desk::new(&format!("[send]\ncommand = {program}\n"));
+    let calls = Connection::open(desk.phone.data().join("calls.db")).unwrap();
+    calls.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
+    let text = "1/2\n171 Santé $(id) \"'; {number}";
+    calls.execute("INSERT INTO sms_out (number, body) VALUES ('+221775550109', ?1)", [text]).unwrap();
+    let state = || -> String { calls.query_row("SELECT state FROM sms_out", [], |row| row.get(0)).unwrap() };
+    until("it was tried", || room.path().join("tried").exists());
+    assert_eq!(state(), "pending");
+    fs::write(room.path().join("open"), "").unwrap();
+    until("it is sent", || state() == "sent");
+    assert_eq!(fs::read_to_string(room.path().join("+221775550109")).unwrap(), text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_mirror_says_what_text_messages_say() {
     let (phone, _link) = phone_behind_a_link().await;
     phone.pull();

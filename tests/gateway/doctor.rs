@@ -4,57 +4,12 @@ use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
-use std::process::{Command, Output};
-
-use serde_json::Value;
+use std::process::Command;
 
 use super::audiospread;
+use crate::harness::said::Said;
 use crate::harness::{DrupalSite, Mariadb};
 use mysql_async::prelude::Queryable;
-
-/// What the doctor said of a configuration.
-struct Said {
-    code: Option<i32>,
-    checks: Vec<Value>,
-    err: String,
-}
-
-impl Said {
-    fn of(config: &str) -> Self {
-        Self::read(audiospread(&["doctor", "--json", "--config", config]))
-    }
-
-    fn read(ran: Output) -> Self {
-        let out = String::from_utf8(ran.stdout).unwrap();
-        let checks = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        Self { code: ran.status.code(), checks, err: String::from_utf8(ran.stderr).unwrap() }
-    }
-
-    /// What is not good, and in which words.
-    fn complaints(&self, verdict: &str) -> Vec<String> {
-        let with = self.checks.iter().filter(|check| check["verdict"] == verdict);
-        with.map(|check| format!("{}: {}", check["what"].as_str().unwrap(), check["message"].as_str().unwrap()))
-            .collect()
-    }
-
-    /// Fails unless the doctor has exactly one complaint, of this verdict, with these words.
-    fn complains(&self, verdict: &str, words: &[&str]) {
-        let mut complaints = [self.complaints("bad"), self.complaints("doubtful")].concat();
-        // The fixture's site has oddities of its own.
-        complaints.retain(|complaint| !complaint.starts_with("Drupal's tables: ") || verdict == "bad");
-        assert_eq!(complaints.len(), 1, "{complaints:#?}");
-        assert_eq!(self.complaints(verdict).len().min(1), 1, "not {verdict}: {complaints:#?}");
-        for word in words {
-            assert!(complaints[0].contains(word), "{word}: {}", complaints[0]);
-        }
-        assert!(
-            !complaints[0].contains("reads ") && !complaints[0].contains("writes "),
-            "a password: {}",
-            complaints[0]
-        );
-        assert_eq!(self.code, Some(i32::from(verdict == "bad")), "{}", self.err);
-    }
-}
 
 /// A site whose configuration is spoiled by a test.
 struct Spoilt {
@@ -89,7 +44,7 @@ impl Spoilt {
     }
 
     fn examine(&self) -> Said {
-        Said::of(&self.write())
+        Said::read(audiospread(&["doctor", "--json", "--config", &self.write()]))
     }
 }
 
@@ -277,7 +232,7 @@ fn a_configuration_that_cannot_be_read_is_wrong_use() {
         if let Some(text) = text {
             fs::write(path, text).unwrap();
         }
-        let said = Said::of(path);
+        let said = Said::read(audiospread(&["doctor", "--json", "--config", path]));
         assert!(said.complaints("bad")[0].contains(path), "{:?}", said.complaints("bad"));
         assert_eq!(said.code, Some(2), "{}", said.err);
     }

@@ -2,6 +2,7 @@
 
 mod commands;
 mod doctor;
+mod drupals_module;
 mod killing;
 mod manners;
 mod notified;

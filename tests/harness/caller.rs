@@ -1,16 +1,11 @@
 //! Somebody at the telephone: what he expects to hear he hears in time, or the test fails and keeps what was heard instead.
 
-use std::f64::consts::TAU;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use audiospread_caller::{Call, CallError, RATE, Sound};
+use audiospread_caller::{Call, CallError, Sound, TONE, tone};
 
 use super::switchboard::PATIENCE;
-
-/// As they were measured.
-const TONE_HERTZ: f64 = 700.0;
-const TONE: Duration = Duration::from_millis(440);
 
 /// Somebody at the telephone; hangs up when he is dropped.
 pub(crate) struct Caller {
@@ -140,11 +135,4 @@ impl Caller {
         let _ = self.call.heard().write(&path);
         path
     }
-}
-
-/// A piece of the tone that Asterisk gives before it records.
-fn tone() -> Sound {
-    let sample = |at: u16| (f64::from(at) / f64::from(RATE) * TONE_HERTZ * TAU).sin() * 8000.0;
-    #[expect(clippy::cast_possible_truncation, reason = "within a sample's bounds")]
-    Sound::from_samples((0..1600).map(|at| sample(at) as i16).collect())
 }

@@ -8,6 +8,7 @@ pub(crate) mod gateway;
 mod mariadb;
 pub(crate) mod phone;
 pub(crate) mod proxy;
+pub(crate) mod said;
 pub(crate) mod small_disk;
 pub(crate) mod switchboard;
 pub(crate) mod xmlrpc;

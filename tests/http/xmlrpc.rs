@@ -156,7 +156,7 @@ async fn pythons_own_client_asks_for_everything() {
 #[tokio::test(flavor = "multi_thread")]
 async fn phps_own_client_asks_over_http_1_0() {
     let gateway = gateway().await;
-    let php = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drupal-module/php");
+    let php = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drupal/module/php");
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/http/xmlrpc_of_php.php");
     let ran = run(Command::new(php).arg(script).arg(gateway.address.to_string()).arg(ALL));
     assert_eq!(ran, "ok\n");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -231,6 +231,177 @@ fn directories_belong_to_the_shared_group_and_get_their_rights_back() {
     assert_eq!(mode("spool/outgoing"), 0o750);
     assert_eq!(host.read("data/recordings/kept.wav"), "a message");
     host.is_as_it_was();
+}
+
+/// A user and a group that this host has only while the test runs.
+struct Strangers {
+    user: String,
+    group: String,
+}
+
+impl Strangers {
+    /// The user is made here; the group is left to whoever needs it.
+    fn new() -> Self {
+        let name = format!("as-test-{}", std::process::id());
+        let strangers = Self { user: name.clone(), group: format!("{name}-group") };
+        done(
+            &Command::new("useradd")
+                .args(["--system", "--no-create-home", "--user-group", "--shell", "/usr/sbin/nologin", &name])
+                .output()
+                .unwrap(),
+        );
+        strangers
+    }
+
+    /// What getent says of the group: its members.
+    fn members(&self) -> Option<String> {
+        let ran = Command::new("getent").args(["group", &self.group]).output().unwrap();
+        let line = String::from_utf8(ran.stdout).unwrap();
+        ran.status.success().then(|| line.trim().rsplit(':').next().unwrap().to_owned())
+    }
+
+    /// Whether this user, with the groups that he is a member of, may make a file here.
+    fn may_write(&self, directory: &Path) -> bool {
+        let file = directory.join("tried");
+        let mut touch = Command::new("setpriv");
+        touch.args(["--reuid", &self.user, "--regid", &self.user, "--init-groups", "touch"]).arg(&file);
+        touch.output().unwrap().status.success() && fs::remove_file(file).is_ok()
+    }
+}
+
+impl Drop for Strangers {
+    fn drop(&mut self) {
+        for (program, name) in [("userdel", &self.user), ("groupdel", &self.group)] {
+            // What was never made cannot be removed.
+            let _ = Command::new(program).arg(name).output();
+        }
+    }
+}
+
+#[test]
+fn with_rights_the_group_is_made_asterisks_user_is_put_into_it_and_both_may_write() {
+    assert!(rustix::process::geteuid().is_root(), "only root can make a group: run the tests as root");
+    let (host, strangers) = (Host::new(), Strangers::new());
+    let (data, outgoing) = (host.path("data"), host.path("spool/outgoing"));
+    fs::create_dir_all(&outgoing).unwrap();
+    // As for the user of a host, who reaches both.
+    fs::set_permissions(host.directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let arguments = [
+        "--group",
+        &strangers.group,
+        "--user",
+        &strangers.user,
+        "--data-dir",
+        data.to_str().unwrap(),
+        "--spool",
+        host.path("spool").to_str().unwrap(),
+    ]
+    .map(str::to_owned);
+    let run = |more: &[&str]| {
+        done(&host.run(&arguments.iter().map(String::as_str).chain(more.iter().copied()).collect::<Vec<_>>()))
+    };
+    assert!(run(&["--dry-run"]).contains(&format!("would: new      group {}", strangers.group)));
+    assert!(strangers.members().is_none() && !data.exists(), "a dry run makes nothing");
+
+    let said = run(&[]);
+    for words in [
+        format!("new      group {}", strangers.group),
+        format!("changed  user {}: member of the group {}", strangers.user, strangers.group),
+        format!("new      {}", data.display()),
+        format!("rights   {}: group {}, 2770", data.display(), strangers.group),
+        format!("rights   {}: group {}, 2770", outgoing.display(), strangers.group),
+    ] {
+        assert!(said.contains(&words), "{words}: {said}");
+    }
+    assert_eq!(strangers.members().as_ref(), Some(&strangers.user));
+    for directory in [&data, &data.join("recordings"), &outgoing] {
+        assert!(strangers.may_write(directory), "{directory:?}");
+        fs::write(directory.join("of-root"), "").unwrap();
+        let shared = fs::metadata(directory).unwrap().gid();
+        assert_eq!(fs::metadata(directory.join("of-root")).unwrap().gid(), shared, "what is made in it is the group's");
+        fs::remove_file(directory.join("of-root")).unwrap();
+    }
+    let said = run(&[]);
+    assert!(said.contains("nothing changed"), "{said}");
+
+    let said = run(&["--remove"]);
+    let kept = format!("kept     {} and the group {}: what callers left is there", data.display(), strangers.group);
+    assert!(said.contains(&kept), "{said}");
+    assert!(said.contains(&format!("rights   {}: group root, 755, as it was", outgoing.display())), "{said}");
+    assert!(strangers.members().is_some() && strangers.may_write(&data) && !strangers.may_write(&outgoing));
+    host.is_as_it_was();
+    let said = run(&[]);
+    assert!(!said.contains("new      group") && said.contains(&format!("rights   {}", outgoing.display())), "{said}");
+}
+
+/// Everything that this host has, without some programs.
+fn programs_without(directory: &Path, absent: &[&str]) {
+    for place in ["/usr/sbin", "/usr/bin"] {
+        for entry in fs::read_dir(place).unwrap() {
+            let entry = entry.unwrap();
+            let name = entry.file_name();
+            let link = directory.join(&name);
+            if !absent.iter().any(|absent| name == *absent) && !link.exists() && link.symlink_metadata().is_err() {
+                std::os::unix::fs::symlink(entry.path(), link).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn packages_that_are_missing_are_named_with_how_this_release_installs_them() {
+    let host = Host::new();
+    let programs = host.path("programs");
+    fs::create_dir(&programs).unwrap();
+    programs_without(&programs, &["lame", "isql"]);
+    let (data, spool) = (host.path("data"), host.path("spool"));
+    let on = |release: &str, prefix: &str| {
+        let file = host.path("os-release");
+        fs::write(&file, release).unwrap();
+        let ran = Command::new(host.scripts.join("install"))
+            .args(["--dry-run", "--driver", "/usr/lib/libsqlite3odbc.so", "--group", "root", "--user", "root"])
+            .arg("--prefix")
+            .arg(host.path(prefix))
+            .arg("--odbc-ini")
+            .arg(host.path("odbc.ini"))
+            .args(["--data-dir", data.to_str().unwrap(), "--spool", spool.to_str().unwrap()])
+            .env("PATH", &programs)
+            .env("AUDIOSPREAD_OS_RELEASE", file)
+            .output()
+            .unwrap();
+        String::from_utf8(ran.stderr).unwrap()
+    };
+    let debian = |version: &str| format!("PRETTY_NAME=\"Debian GNU/Linux\"\nVERSION_ID=\"{version}\"\nID=debian\n");
+    let ubuntu = "NAME=\"Ubuntu\"\nVERSION_ID=\"24.04\"\nID=ubuntu\nID_LIKE=debian\n";
+    let line =
+        |said: &str| said.lines().find(|line| line.contains("unixodbc")).unwrap_or_else(|| panic!("{said}")).to_owned();
+
+    let eleven = line(&on(&debian("11"), "asterisk"));
+    assert!(
+        eleven.contains("Debian 11 opens an empty database") && eleven.ends_with(": apt-get install unixodbc lame"),
+        "{eleven}"
+    );
+    for version in ["12", "13"] {
+        let said = line(&on(&debian(version), "asterisk"));
+        assert!(!said.contains("empty database") && said.ends_with(": apt-get install unixodbc lame"), "{said}");
+        let said = on(&debian(version), "no-asterisk-here");
+        assert!(said.contains(&format!("Debian {version} has no package of it")), "{said}");
+    }
+    assert!(on(&debian("11"), "no-asterisk-here").contains("apt-get install asterisk"));
+    let said = line(&on(ubuntu, "asterisk"));
+    assert!(said.ends_with(": add-apt-repository universe && apt-get install unixodbc lame"), "{said}");
+    let said = line(&on("ID=fedora\nVERSION_ID=41\n", "asterisk"));
+    assert!(!said.contains("apt-get") && said.contains("in this system's own way"), "{said}");
+
+    fs::remove_dir_all(&programs).unwrap();
+    fs::create_dir(&programs).unwrap();
+    programs_without(&programs, &[]);
+    for program in ["lame", "isql"].map(|program| programs.join(program)) {
+        if program.symlink_metadata().is_err() {
+            std::os::unix::fs::symlink("/bin/true", program).unwrap();
+        }
+    }
+    assert!(!on(&debian("12"), "asterisk").contains("apt-get"), "nothing is missing");
 }
 
 #[test]

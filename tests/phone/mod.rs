@@ -5,6 +5,7 @@ mod browsing;
 mod callbacks;
 mod calling;
 mod content;
+mod doctor;
 mod installing;
 mod menus;
 mod numbers;
@@ -12,6 +13,7 @@ mod playing;
 mod recording;
 mod remembering;
 mod soak;
+mod text_programs;
 mod texts;
 
 use std::time::Instant;

@@ -36,35 +36,55 @@ const PLACES: &[(&str, &str)] = &[
     ("recording, in the title", "6#"),
 ];
 
+/// As many calls as may be made once more: telephony is in real time, and on a machine that stands still for a second a call breaks up.
+const ONCE_MORE: usize = 8;
+
+/// A place, the way to it, the key that is pressed there, and the number of who calls.
+type Walk = (&'static str, &'static str, char, usize);
+
 #[tokio::test]
 #[ignore = "takes minutes: scripts/soak runs it"]
 async fn every_key_in_every_place_leads_to_something_that_is_heard() {
     let radio = RadioOfItsOwn::new(&[]).await.board;
-    let mut walks = Vec::new();
-    for (place, way) in PLACES {
-        walks.extend(KEYS.chars().map(|key| (*place, *way, key)));
+    let places = PLACES.iter().flat_map(|(place, way)| {
         // And nothing at all.
-        walks.push((*place, *way, ' '));
-    }
-    let waiting = Mutex::new(walks.into_iter().enumerate().collect::<Vec<_>>());
-    let faults = Mutex::new(Vec::new());
+        KEYS.chars().chain([' ']).map(move |key| (*place, *way, key))
+    });
+    let walks = places.enumerate().map(|(number, (place, way, key))| (place, way, key, number)).collect();
+    let broken = walked(&radio, walks, 24);
+    assert!(broken.len() <= ONCE_MORE, "{broken:#?}");
+    let again = broken.into_iter().map(|((place, way, key, number), fault)| {
+        println!("once more: {place}, key {key}: {fault}");
+        // The first caller may have chosen another language.
+        (place, way, key, number + 5_000)
+    });
+    let faults = walked(&radio, again.collect(), 2);
+    assert!(faults.is_empty(), "{faults:#?}");
+}
+
+/// What was wrong on which of these walks, so many at a time.
+fn walked(radio: &Switchboard, walks: Vec<Walk>, at_once: usize) -> Vec<(Walk, String)> {
+    let (waiting, faults) = (Mutex::new(walks), Mutex::new(Vec::new()));
     thread::scope(|scope| {
-        for _ in 0..24 {
+        for _ in 0..at_once {
             scope.spawn(|| {
-                while let Some((number, (place, way, key))) = { waiting.lock().unwrap().pop() } {
-                    if let Err(fault) = walk(&radio, number, way, key) {
-                        faults.lock().unwrap().push(format!("{place}, key {key}: {fault}"));
-                    }
+                while let Some(one) = { waiting.lock().unwrap().pop() } {
+                    // A caller who does not hear what he expects ends his thread.
+                    let fault = match thread::scope(|scope| scope.spawn(|| walk(radio, one)).join()) {
+                        Ok(Ok(())) => continue,
+                        Ok(Err(fault)) => fault,
+                        Err(_) => "the welcome was not heard".to_owned(),
+                    };
+                    faults.lock().unwrap().push((one, fault));
                 }
             });
         }
     });
-    let faults = faults.into_inner().unwrap();
-    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    faults.into_inner().unwrap()
 }
 
 /// Goes to a place, presses a key, and listens.
-fn walk(radio: &Switchboard, number: usize, way: &str, key: char) -> Result<(), String> {
+fn walk(radio: &Switchboard, (_, way, key, number): Walk) -> Result<(), String> {
     let number = format!("+22177010{number:04}");
     radio
         .calls()

@@ -31,7 +31,8 @@ pub(crate) fn running(command: &[String]) -> Result<Running, AskError> {
     Ok(Running { since: Timestamp::now().as_second() - seconds, channels: names_of(&channels) })
 }
 
-fn ask(command: &[String], what: &str) -> Result<String, AskError> {
+/// What Asterisk's console says to a command. Blocks.
+pub(crate) fn ask(command: &[String], what: &str) -> Result<String, AskError> {
     let (program, arguments) = command.split_first().map_or(("asterisk", [].as_slice()), |(p, a)| (p.as_str(), a));
     let ran = Command::new(program)
         .args(arguments)

@@ -108,6 +108,8 @@ pub struct Send {
     pub url: Option<String>,
     /// A file that holds the address instead, where there is a password in it.
     pub url_file: Option<Utf8PathBuf>,
+    /// A program and its arguments instead, with `{number}` and `{id}` in their places; the text comes by its standard input.
+    pub command: Option<Vec<String>>,
     /// How it is asked.
     #[serde(default)]
     pub method: SendMethod,
@@ -309,8 +311,12 @@ impl Config {
             }
         }
         if let Some(send) = &self.send {
-            if send.url.is_some() == send.url_file.is_some() {
-                return Err("[send] has either url or url_file");
+            let ways = [send.url.is_some(), send.url_file.is_some(), send.command.is_some()];
+            if ways.into_iter().filter(|is_there| *is_there).count() != 1 {
+                return Err("[send] has one of url, url_file and command");
+            }
+            if send.command.as_ref().is_some_and(Vec::is_empty) {
+                return Err("command of [send] is a program and its arguments, such as [\"gammu-send\", \"{number}\"]");
             }
             if send.url.as_ref().is_some_and(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
                 return Err(
@@ -411,6 +417,15 @@ mod tests {
                 spelled.push
             ),
         );
+    }
+
+    #[test]
+    fn messages_go_out_by_one_way_and_no_other() {
+        let send = |text: &str| load(&format!("{LEAST}[send]\n{text}"));
+        assert!(send("command = [\"gammu-send\", \"{number}\"]").is_ok());
+        for text in ["", "command = []", "url = \"http://h/\"\ncommand = [\"x\"]", "url = \"h\""] {
+            assert!(matches!(send(text), Err(ConfigError::Sense { .. })), "{text}");
+        }
     }
 
     #[test]

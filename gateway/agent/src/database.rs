@@ -90,6 +90,26 @@ pub(crate) fn open_to_read(path: &Utf8Path, migrations: Migrations) -> Result<Co
     }
 }
 
+/// How a database stands.
+#[derive(Debug)]
+pub(crate) struct Standing {
+    /// `wal`, as it should be.
+    pub(crate) journal: String,
+    pub(crate) schema: i64,
+    /// The schema of this program.
+    pub(crate) known: i64,
+}
+
+/// Looks at a database, and changes nothing.
+pub(crate) fn standing(path: &Utf8Path, migrations: Migrations) -> Result<Standing, OpenError> {
+    let connection = open_to_read(path, migrations)?;
+    Ok(Standing {
+        journal: connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?,
+        schema: schema_version(&connection)?,
+        known: known(migrations),
+    })
+}
+
 fn connect(path: &Utf8Path) -> Result<Connection, rusqlite::Error> {
     let connection =
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;

@@ -124,6 +124,13 @@ pub enum Event {
         /// Why.
         message: String,
     },
+    /// Nobody takes the spoken title of a recording: it is in quarantine, and the recording goes without it.
+    TitleQuarantined {
+        /// The recording's name.
+        uuid: String,
+        /// Why.
+        message: String,
+    },
     /// The link failed and is tried again.
     Retry {
         /// What happened.

@@ -8,6 +8,7 @@ mod asterisk;
 mod calls;
 mod config;
 mod database;
+pub mod doctor;
 mod event;
 mod hook;
 mod link;

@@ -15,7 +15,7 @@ use crate::lock::Lock;
 use crate::mirror::{Mirror, sounds_of};
 use crate::pull::PullError;
 use crate::shared::{DataDir, SharedError};
-use crate::store::{Packs, Store, entries};
+use crate::store::{Packs, Store, entries, format_of};
 
 /// What was removed, or would be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -36,6 +36,9 @@ pub fn prune(config: &Config, days: Option<u32>, dry_run: bool) -> Result<Pruned
     let directory = DataDir::prepare(&config.data_dir, config.group.as_deref())?;
     let _lock = Lock::take(&directory)?;
     let (mut mirror, store) = (Mirror::open_to_read(&directory)?, Store::existing(&directory));
+    if !dry_run {
+        mirror = Mirror::open(&directory)?;
+    }
     let packs = config.packs_dir.as_deref();
     remove(days.unwrap_or(config.prune.older_than_days), dry_run, &mut mirror, &store, packs)
 }
@@ -55,7 +58,7 @@ fn remove(
     let named = named_sounds(mirror, packs_dir)?;
     let too_young = SystemTime::now().checked_sub(Duration::from_secs(u64::from(days) * 86_400));
     let is_old = |modified: SystemTime| too_young.is_some_and(|limit| modified < limit);
-    let (mut pruned, mut doomed) = (Pruned { dry_run, ..Pruned::default() }, Vec::new());
+    let (mut pruned, mut doomed, mut unmade) = (Pruned { dry_run, ..Pruned::default() }, Vec::new(), Vec::new());
     store.each_file(&mut |file| {
         if !named.contains(&file.sha256) && is_old(file.modified) {
             doomed.push((file.path, file.size));
@@ -63,6 +66,7 @@ fn remove(
     })?;
     store.each_phone_sound(&mut |file| {
         if !named.contains(&file.sha256) && is_old(file.modified) {
+            unmade.extend(format_of(&file.path).map(|format| (file.sha256, format)));
             doomed.push((file.path, file.size));
         }
     })?;
@@ -78,6 +82,9 @@ fn remove(
         }
         pruned.files += 1;
         pruned.bytes += size;
+    }
+    if !dry_run {
+        mirror.forget_phone_sounds(&unmade)?;
     }
     Ok(pruned)
 }

@@ -53,11 +53,14 @@ fn receipt(directory: &DataDir, calls: &Calls) -> Result<Receipt, ReceiptError> 
         waiting: Vec::new(),
         undecodable: Vec::new(),
     };
-    let of_push = status.push_failure.or_else(|| match status.quarantined.len() {
-        0 => None,
-        count => {
-            Some(format!("{count} recordings are in quarantine: `audiospread status` on the phone server says why"))
-        }
+    let of_push = status.push_failure.or_else(|| {
+        let what = match (status.quarantined.len(), status.quarantined_titles.len()) {
+            (0, 0) => return None,
+            (recordings, 0) => format!("{recordings} recordings"),
+            (0, titles) => format!("{titles} spoken titles of recordings"),
+            (recordings, titles) => format!("{recordings} recordings, and {titles} spoken titles of recordings,"),
+        };
+        Some(format!("{what} are in quarantine: `audiospread status` on the phone server says why"))
     });
     let of_pull = match Mirror::open_to_read(directory) {
         Ok(mirror) => tell_of_mirror(&mirror, &mut receipt)?,

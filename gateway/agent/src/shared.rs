@@ -155,7 +155,8 @@ pub(crate) fn sync_directory(path: &Utf8Path) -> Result<(), SharedError> {
     File::open(path).and_then(|directory| directory.sync_all()).map_err(|source| SharedError::at(path, source))
 }
 
-fn group_id(group: &str) -> Result<u32, SharedError> {
+/// The number of a group by its name, or by the number itself.
+pub(crate) fn group_id(group: &str) -> Result<u32, SharedError> {
     if let Ok(number) = group.parse() {
         return Ok(number);
     }

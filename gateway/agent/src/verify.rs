@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use audiospread_protocol::{Cursor, Sha256Digest, Tree, Version, leaf_hash};
+use audiospread_protocol::{AudioRef, Cursor, Sha256Digest, Tree, Version, leaf_hash};
 use camino::Utf8PathBuf;
 use serde::Serialize;
 
@@ -14,7 +14,7 @@ use crate::lock::Lock;
 use crate::mirror::{Hearing, Mirror, Position};
 use crate::pull::{PullError, hearing};
 use crate::shared::{DataDir, SharedError};
-use crate::store::{Store, StoredFile, hash_file};
+use crate::store::{Store, StoredFile, format_of, hash_file};
 use crate::{Config, Event, Observer, SoundFormat};
 
 /// How a verification is done.
@@ -43,6 +43,10 @@ pub struct Verified {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Phone sounds that were checked.
+    pub phone_files: u64,
+    /// Their bytes.
+    pub phone_bytes: u64,
     /// Whether the gateway has the same digest at this version; absent if it was not or could not be asked.
     pub gateway_agrees: Option<bool>,
     /// Why the gateway could not be asked.
@@ -70,7 +74,7 @@ pub async fn verify(config: &Config, options: VerifyOptions, tell: Observer<'_>)
     let (mut mirror, store) = (Mirror::open_to_read(&directory)?, Store::existing(&directory));
     let Some(position) = mirror.position()? else { return Err(PullError::NothingToVerify) };
     let mut verified = Verified { version: position.cursor.version, ..Verified::default() };
-    let wrong = check_files(&store, options.quick, tell, &mut verified)?;
+    let wrong = check_files(&store, &mirror, options.quick, tell, &mut verified)?;
     let digest = check_mirror(&mut mirror, &store, &position, &wrong, &mut verified)?;
     if !options.offline {
         ask_gateway(config, &position, digest, tell, &mut verified).await?;
@@ -88,11 +92,27 @@ struct Wrong {
     paths: HashSet<Utf8PathBuf>,
 }
 
-fn check_files(store: &Store, quick: bool, tell: Observer<'_>, verified: &mut Verified) -> Result<Wrong, PullError> {
-    let mut files: Vec<StoredFile> = Vec::new();
+impl Wrong {
+    /// Whether a sound's phone sounds are wrong, in whatever format they are there.
+    fn is_all_there_is(&self, store: &Store, audio: &AudioRef) -> bool {
+        let mut there = SoundFormat::ALL.map(|format| store.phone_path(audio.sha256, format)).into_iter();
+        there.all(|path| self.paths.contains(&path) || !path.exists())
+    }
+}
+
+fn check_files(
+    store: &Store,
+    mirror: &Mirror,
+    quick: bool,
+    tell: Observer<'_>,
+    verified: &mut Verified,
+) -> Result<Wrong, PullError> {
+    let (mut files, mut made) = (Vec::<StoredFile>::new(), Vec::<StoredFile>::new());
     store.each_file(&mut |file| files.push(file))?;
+    store.each_phone_sound(&mut |file| made.push(file))?;
     let mut wrong = Wrong::default();
-    tell(Event::Checking { files: files.len() as u64, bytes: files.iter().map(|file| file.size).sum() });
+    let bytes = files.iter().chain(&made).map(|file| file.size).sum();
+    tell(Event::Checking { files: (files.len() + made.len()) as u64, bytes });
     for file in files {
         if !quick {
             match hash_file(&file.path) {
@@ -110,15 +130,42 @@ fn check_files(store: &Store, quick: bool, tell: Observer<'_>, verified: &mut Ve
         verified.bytes += file.size;
         tell(Event::Checked { bytes: file.size });
     }
-    // What was made here is judged by its form: it can be made again, and has no digest of its own.
-    store.each_phone_sound(&mut |file| {
-        let format = file.path.extension().and_then(|extension| extension.parse::<SoundFormat>().ok());
-        if !format.is_some_and(|format| format.is_whole(&file.path)) {
-            verified.faults.push(format!("{}: the phone sound is not whole", file.path));
+    let is_noted = mirror.notes_phone_sounds()?;
+    for file in made {
+        let fault = fault_of_phone_sound(mirror, &file, is_noted, quick);
+        // A prune may have been at work here too.
+        if !file.path.exists() {
+            continue;
+        }
+        if let Some(fault) = fault? {
+            verified.faults.push(format!("{}: {fault}", file.path));
             wrong.paths.insert(file.path);
         }
-    })?;
+        verified.phone_files += 1;
+        verified.phone_bytes += file.size;
+        tell(Event::Checked { bytes: file.size });
+    }
     Ok(wrong)
+}
+
+/// What is wrong with a sound that was made here: its name says what it was made of, the mirror what its bytes are.
+fn fault_of_phone_sound(
+    mirror: &Mirror,
+    file: &StoredFile,
+    is_noted: bool,
+    quick: bool,
+) -> Result<Option<&'static str>, PullError> {
+    let format = format_of(&file.path).filter(|format| format.is_whole(&file.path));
+    let Some(format) = format else { return Ok(Some("the phone sound is not whole")) };
+    // A former version noted nothing.
+    if !is_noted {
+        return Ok(None);
+    }
+    let Some(noted) = mirror.phone_sound(file.sha256, format)? else {
+        return Ok(Some("the phone sound was not made here"));
+    };
+    let is_same = noted.count == file.size && (quick || hash_file(&file.path)? == noted.sha256);
+    Ok((!is_same).then_some("the bytes are not those of the phone sound that was made here"))
 }
 
 fn check_mirror(
@@ -148,8 +195,10 @@ fn check_mirror(
     }
     verified.count = tree.len(true) as u64;
     verified.digest = format!("sha256:{digest}");
-    let check = state.check_shown(&|audio| {
-        if wrong.paths.contains(&store.path(audio)) { Hearing::Missing } else { hearing(store, &undecodable, audio) }
+    let check = state.check_shown(&|audio| match hearing(store, &undecodable, audio) {
+        _ if wrong.paths.contains(&store.path(audio)) => Hearing::Missing,
+        Hearing::Ready if wrong.is_all_there_is(store, audio) => Hearing::Missing,
+        other => other,
     })?;
     verified.shown = check.entities;
     verified.faults.extend(faults.into_iter().chain(check.faults));

@@ -8,14 +8,16 @@ use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use audiospread_protocol::Sha256Digest;
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use tokio::process::Command;
 use tokio::sync::Semaphore;
 
+use crate::mirror::Mirror;
+use crate::pull::PullError;
 use crate::shared::{DataDir, SharedError};
 use crate::sound::{PhoneSound, SoundFormat};
-use crate::store::Store;
-use crate::{Amount, Stop};
+use crate::store::{Bytes, Store};
+use crate::{Amount, Event, Stop};
 
 /// Which decoder this is: with another one, what could not be decoded is tried again.
 pub(crate) const DECODER: &str = "symphonia 0.6, 1";
@@ -34,6 +36,26 @@ pub(crate) struct Workshop {
     places: Semaphore,
     format: SoundFormat,
     keep_free: Amount,
+}
+
+/// A phone sound that was made, and has not got its place yet.
+#[derive(Debug)]
+pub(crate) struct Made {
+    sha256: Sha256Digest,
+    format: SoundFormat,
+    path: Utf8PathBuf,
+    bytes: Bytes,
+    sound: PhoneSound,
+}
+
+impl Made {
+    /// Gives it its place in the store; its bytes are noted before, so that none is there of which nothing is known.
+    pub(crate) fn place(self, mirror: &mut Mirror, store: &Store) -> Result<Event, PullError> {
+        mirror.note_phone_sound(self.sha256, self.format, self.bytes)?;
+        store.adopt_phone(&self.path, self.sha256, self.format)?;
+        let PhoneSound { duration_ms, gain_db } = self.sound;
+        Ok(Event::Made { sha256: self.sha256, duration_ms, gain_db })
+    }
 }
 
 /// Why there is no phone sound.
@@ -59,7 +81,7 @@ impl Workshop {
         Self { places: Semaphore::new(places), format, keep_free }
     }
 
-    /// Makes the phone sound of a file that is whole, and gives it its place in the store.
+    /// Makes the phone sound of a file that is whole.
     pub(crate) async fn make(
         &self,
         store: &Store,
@@ -67,16 +89,18 @@ impl Workshop {
         from: &Utf8Path,
         sha256: Sha256Digest,
         stop: &Stop,
-    ) -> Result<PhoneSound, MakeError> {
+    ) -> Result<Made, MakeError> {
         // Whoever waits in vain is not here any more.
         let Ok(_place) = self.places.acquire().await else { return Err(MakeError::Stopped) };
         let room = directory.free()?.saturating_sub(self.keep_free.0);
         let to = store.incoming_dir().join(format!("{sha256}.{}.{}", std::process::id(), self.format));
         let outcome = self.run(from, &to, room, stop).await;
         match outcome {
-            Ok(made) => {
-                store.adopt_phone(&to, sha256, self.format)?;
-                Ok(made)
+            Ok(sound) => {
+                let path = to.clone();
+                let read = tokio::task::spawn_blocking(move || Bytes::of(&path)).await;
+                let bytes = read.map_err(|error| MakeError::Failed(error.to_string()))??;
+                Ok(Made { sha256, format: self.format, path: to, bytes, sound })
             }
             Err(error) => {
                 // A file that is not there, or stays until the next pull clears up, is no second fault.

@@ -99,6 +99,12 @@ fn show(bar: &mut ProgressBar, event: &Event) {
             bar.inc(1);
             say(bar, &format!("the recording {uuid} goes into quarantine: {message}"));
         }
+        Event::TitleQuarantined { uuid, message } => {
+            say(
+                bar,
+                &format!("the title of {uuid} goes into quarantine, and the recording goes without it: {message}"),
+            );
+        }
         Event::Made { .. } if bar.message() == "preparing sounds" => bar.inc(1),
         Event::SentBytes { .. } => bar.tick(),
         Event::Made { .. } | Event::Stored { .. } | Event::Shown { .. } | Event::Pushed { .. } => {}

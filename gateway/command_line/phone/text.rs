@@ -28,6 +28,9 @@ pub(super) fn pushed(out: &mut dyn Write, report: &PushReport) -> io::Result<()>
     if report.quarantined > 0 {
         writeln!(out, "{} went into quarantine (audiospread status)", report.quarantined)?;
     }
+    if report.titles_quarantined > 0 {
+        writeln!(out, "{} spoken titles went into quarantine (audiospread status)", report.titles_quarantined)?;
+    }
     writeln!(
         out,
         "call records: {} sent, {} not taken, {} wait",
@@ -103,6 +106,14 @@ pub(super) fn status(out: &mut dyn Write, status: &Status) -> io::Result<()> {
         }
         if !calls.quarantined.is_empty() {
             writeln!(out, "when the cause is mended: audiospread push --retry-quarantined")?;
+        }
+        for kept in &calls.quarantined_titles {
+            let why = printable(&kept.why);
+            writeln!(
+                out,
+                "in quarantine since {:.0}: the title of {}, which goes without it: {why}",
+                kept.since, kept.uuid
+            )?;
         }
         if let Some(why) = &calls.last_refused {
             writeln!(out, "the last call record that was not taken: {}", printable(why))?;

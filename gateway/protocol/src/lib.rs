@@ -1,9 +1,11 @@
 //! What the two hosts of AudioSpread say to each other.
 //!
-//! The types of the feed, the rule of its digest, and what phone servers send back, used by the gateway and by the agent.
+//! The types of the feed, the rule of its digest, and what phone servers send back, used by the gateway and by the agent; and the form in which
+//! both say what is wrong on their host.
 //! Nothing here reads or writes anything: no HTTP, no database, no files.
 
 mod calls;
+mod check;
 mod cursor;
 mod digest;
 mod entity;
@@ -16,6 +18,7 @@ mod tree;
 mod value;
 
 pub use calls::{CallBatch, CallRecord, CallsReceipt, Direction, Disposition, Listened, RefusedBecause, RefusedCall};
+pub use check::{Check, Verdict};
 pub use cursor::{Cursor, CursorError, Epoch, Version};
 pub use digest::{DigestError, Sha256Digest};
 pub use entity::{DeleteReason, EntityKey, KeyError, Kind};

@@ -5,11 +5,12 @@
 
 use std::net::TcpListener;
 
+use audiospread_protocol::{Check, Verdict};
+use audiospread_sound::Lame;
 use camino::Utf8Path;
-use serde::Serialize;
 
 use crate::beneath::is_opened_in_steps;
-use crate::blobs::{Blobs, Encoder, load_packs};
+use crate::blobs::{Blobs, load_packs};
 use crate::config::Config;
 use crate::drupal::Reader;
 use crate::feed::Store;
@@ -17,64 +18,27 @@ use crate::http::tokens::Tokens;
 use crate::intake::DrupalStorage;
 use crate::{database, gateway, intake, phone_servers};
 
-/// One thing that was looked at.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Check {
-    /// What was looked at.
-    pub what: &'static str,
-    /// How it is.
-    pub verdict: Verdict,
-    /// What was seen; where it is not good, what to do.
-    pub message: String,
-}
-
-/// The check without which there are no others.
-pub const CONFIGURATION: &str = "configuration";
-
 /// A phone server that is silent for longer than this many seconds is told.
 const DAY: i64 = 86_400;
-
-/// How something is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Verdict {
-    /// As it should be.
-    Good,
-    /// It works, and somebody should look at it.
-    Doubtful,
-    /// It does not work.
-    Bad,
-}
 
 /// Looks at everything that a gateway with this configuration needs.
 pub async fn examine(path: &Utf8Path) -> Vec<Check> {
     let config = match Config::load(path) {
         Ok(config) => config,
-        Err(error) => return vec![check(CONFIGURATION, Verdict::Bad, error.to_string())],
+        Err(error) => return vec![Check::bad(Check::CONFIGURATION, error.to_string())],
     };
-    let mut checks = vec![check(CONFIGURATION, Verdict::Good, format!("{path} is well formed"))];
-    checks.push(judge("tokens", Tokens::load(config.tokens_file.clone()), |_| {
+    let mut checks = vec![Check::good(Check::CONFIGURATION, format!("{path} is well formed"))];
+    checks.push(Check::of("tokens", Tokens::load(config.tokens_file.clone()), |_| {
         format!("{} is well formed", config.tokens_file)
     }));
     checks.push(secrets(&config));
     checks.push(address(&config));
     examine_packs(&config, &mut checks);
     if config.renditions.enabled {
-        checks.push(encoder(&Encoder::new(config.renditions.encoder.clone())).await);
+        checks.push(encoder(&Lame::new(config.renditions.encoder.clone())).await);
     }
     examine_drupal(&config, &mut checks).await;
     checks
-}
-
-fn check(what: &'static str, verdict: Verdict, message: impl Into<String>) -> Check {
-    Check { what, verdict, message: message.into() }
-}
-
-fn judge<T, E: std::fmt::Display>(what: &'static str, outcome: Result<T, E>, good: impl FnOnce(T) -> String) -> Check {
-    match outcome {
-        Ok(value) => check(what, Verdict::Good, good(value)),
-        Err(error) => check(what, Verdict::Bad, error.to_string()),
-    }
 }
 
 /// Whether others on this host can read the passwords.
@@ -87,44 +51,39 @@ fn secrets(config: &Config) -> Check {
         .flatten()
         .find(|file| std::fs::metadata(file).is_ok_and(|metadata| metadata.permissions().mode() & 0o007 != 0));
     match open {
-        Some(file) => {
-            check("passwords", Verdict::Doubtful, format!("{file} can be read by everybody here: chmod 640 {file}"))
-        }
-        None => check("passwords", Verdict::Good, "no password can be read by everybody here"),
+        Some(file) => Check::doubtful("passwords", format!("{file} can be read by everybody here: chmod 640 {file}")),
+        None => Check::good("passwords", "no password can be read by everybody here"),
     }
 }
 
 fn address(config: &Config) -> Check {
     match TcpListener::bind(config.listen) {
-        Ok(_) => check("address", Verdict::Good, format!("{} is free", config.listen)),
-        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => check(
+        Ok(_) => Check::good("address", format!("{} is free", config.listen)),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => Check::doubtful(
             "address",
-            Verdict::Doubtful,
             format!("{} is in use: good if it is the gateway that runs, else choose another (listen)", config.listen),
         ),
-        Err(error) => check("address", Verdict::Bad, format!("cannot listen on {}: {error}", config.listen)),
+        Err(error) => Check::bad("address", format!("cannot listen on {}: {error}", config.listen)),
     }
 }
 
 /// Whether phone renditions can be made.
-async fn encoder(encoder: &Encoder) -> Check {
-    match encoder.version().await {
-        Ok(version) => check("renditions", Verdict::Good, format!("made by {version}")),
-        Err(error) => check("renditions", Verdict::Doubtful, format!("{error}; phone servers get the originals")),
+async fn encoder(lame: &Lame) -> Check {
+    match lame.version().await {
+        Ok(version) => Check::good("renditions", format!("made by {version}")),
+        Err(error) => Check::doubtful("renditions", format!("{error}; phone servers get the originals")),
     }
 }
 
 fn examine_packs(config: &Config, checks: &mut Vec<Check>) {
     match load_packs(&config.packs_dir) {
-        Err(error) => checks.push(check("language packs", Verdict::Bad, error.to_string())),
+        Err(error) => checks.push(Check::bad("language packs", error.to_string())),
         Ok(packs) if !packs.findings.is_empty() => {
-            checks.extend(
-                packs.findings.iter().map(|finding| check("language packs", Verdict::Doubtful, &*finding.message)),
-            );
+            checks.extend(packs.findings.iter().map(|finding| Check::doubtful("language packs", &*finding.message)));
         }
         Ok(packs) => {
             let (sounds, prompts) = (packs.packs.sounds().count(), packs.packs.names().len());
-            checks.push(check("language packs", Verdict::Good, format!("{sounds} sounds for {prompts} prompts")));
+            checks.push(Check::good("language packs", format!("{sounds} sounds for {prompts} prompts")));
         }
     }
 }
@@ -132,31 +91,25 @@ fn examine_packs(config: &Config, checks: &mut Vec<Check>) {
 async fn examine_drupal(config: &Config, checks: &mut Vec<Check>) {
     let reader = match Reader::new(config) {
         Ok(reader) => reader,
-        Err(error) => return checks.push(check("Drupal's database", Verdict::Bad, error.to_string())),
+        Err(error) => return checks.push(Check::bad("Drupal's database", error.to_string())),
     };
     match reader.rights_beyond_select().await {
-        Err(error) => return checks.push(check("Drupal's database", Verdict::Bad, error.to_string())),
+        Err(error) => return checks.push(Check::bad("Drupal's database", error.to_string())),
         Ok(rights) if rights.is_empty() => {
-            checks.push(check(
-                "account",
-                Verdict::Good,
-                "the account may SELECT in Drupal's database and nothing else",
-            ));
+            checks.push(Check::good("account", "the account may SELECT in Drupal's database and nothing else"));
         }
-        Ok(rights) => checks.push(check(
+        Ok(rights) => checks.push(Check::doubtful(
             "account",
-            Verdict::Doubtful,
             format!("the account may do more than SELECT ({}): give the gateway one of its own", rights.join(", ")),
         )),
     }
     let read = reader.read_all().await;
     let is_readable = read.is_ok();
     match read {
-        Err(error) => checks.push(check("Drupal's tables", Verdict::Bad, error.to_string())),
+        Err(error) => checks.push(Check::bad("Drupal's tables", error.to_string())),
         Ok(site) => {
-            checks.push(check(
+            checks.push(Check::good(
                 "Drupal's tables",
-                Verdict::Good,
                 format!(
                     "{} programs, {} terms, {} prompts, {} subscribers, published or not",
                     site.programs.len(),
@@ -165,7 +118,7 @@ async fn examine_drupal(config: &Config, checks: &mut Vec<Check>) {
                     site.subscribers.len()
                 ),
             ));
-            checks.extend(site.notes.iter().map(|note| check("Drupal's tables", Verdict::Doubtful, &*note.message)));
+            checks.extend(site.notes.iter().map(|note| Check::doubtful("Drupal's tables", &*note.message)));
         }
     }
     if examine_own(config, checks).await && is_readable {
@@ -178,17 +131,16 @@ async fn examine_own(config: &Config, checks: &mut Vec<Check>) -> bool {
     let store: Result<Store, _> = gateway::open_feed(config).await;
     match &store {
         Err(error) => {
-            checks.push(check("own database", Verdict::Bad, error.to_string()));
+            checks.push(Check::bad("own database", error.to_string()));
             return false;
         }
         Ok(store) => match store.hold().await {
-            Ok(None) => checks.push(check("own database", Verdict::Good, "can be used, and no refresh is held")),
-            Ok(Some(_)) => checks.push(check(
+            Ok(None) => checks.push(Check::good("own database", "can be used, and no refresh is held")),
+            Ok(Some(_)) => checks.push(Check::doubtful(
                 "own database",
-                Verdict::Doubtful,
                 "a refresh is held, since it would remove much: see `audiospread feed --findings`",
             )),
-            Err(error) => checks.push(check("own database", Verdict::Bad, error.to_string())),
+            Err(error) => checks.push(Check::bad("own database", error.to_string())),
         },
     }
     if let Ok(store) = &store {
@@ -203,7 +155,7 @@ async fn examine_phone_servers(store: &Store, checks: &mut Vec<Check>) {
     let what = "phone servers";
     let servers = match phone_servers::all(store).await {
         Ok(servers) => servers,
-        Err(error) => return checks.push(check(what, Verdict::Bad, error.to_string())),
+        Err(error) => return checks.push(Check::bad(what, error.to_string())),
     };
     let before = checks.len();
     for server in &servers {
@@ -213,9 +165,9 @@ async fn examine_phone_servers(store: &Store, checks: &mut Vec<Check>) {
                 "{name} has not reported for {} hours: see that it is switched on and that its link works, and there `audiospread status`",
                 server.silent_seconds / 3600
             );
-            checks.push(check(what, Verdict::Doubtful, message));
+            checks.push(Check::doubtful(what, message));
         } else if !server.message.is_empty() {
-            checks.push(check(what, Verdict::Doubtful, format!("{name} reports: {}", server.message)));
+            checks.push(Check::doubtful(what, format!("{name} reports: {}", server.message)));
         }
     }
     if checks.len() == before {
@@ -223,23 +175,22 @@ async fn examine_phone_servers(store: &Store, checks: &mut Vec<Check>) {
             0 => "none has reported yet".to_owned(),
             count => format!("{count} reported within the last day, none with an error"),
         };
-        checks.push(check(what, Verdict::Good, message));
+        checks.push(Check::good(what, message));
     }
 }
 
 /// Whether what callers left gets into Drupal.
 async fn recordings(store: &Store) -> Check {
     match (intake::backlog(store).await, intake::wake_key(store).await) {
-        (Ok(0), Ok(_)) => check("recordings", Verdict::Good, "none waits for Drupal"),
-        (Ok(waiting), Ok(Some(_))) => check("recordings", Verdict::Good, format!("{waiting} wait for Drupal's module")),
-        (Ok(waiting), Ok(None)) => check(
+        (Ok(0), Ok(_)) => Check::good("recordings", "none waits for Drupal"),
+        (Ok(waiting), Ok(Some(_))) => Check::good("recordings", format!("{waiting} wait for Drupal's module")),
+        (Ok(waiting), Ok(None)) => Check::doubtful(
             "recordings",
-            Verdict::Doubtful,
             format!(
                 "{waiting} wait for Drupal, and its module has never asked: install it, and set this gateway's address and token there"
             ),
         ),
-        (Err(error), _) | (_, Err(error)) => check("recordings", Verdict::Bad, error.to_string()),
+        (Err(error), _) | (_, Err(error)) => Check::bad("recordings", error.to_string()),
     }
 }
 
@@ -247,34 +198,26 @@ async fn recordings(store: &Store) -> Check {
 async fn recordings_storage(storage: &DrupalStorage) -> Check {
     const WHAT: &str = "recordings' storage";
     if !storage.is_used() {
-        return check(
-            WHAT,
-            Verdict::Good,
-            "the gateway keeps recordings, and Drupal's module fetches them (intake.store)",
-        );
+        return Check::good(WHAT, "the gateway keeps recordings, and Drupal's module fetches them (intake.store)");
     }
     match storage.probe().await {
         Ok((directories, web_user)) => {
             let directories: Vec<&str> = directories.iter().map(|directory| directory.as_str()).collect();
             let directories = directories.join(" and ");
-            check(
+            Check::good(
                 WHAT,
-                Verdict::Good,
                 format!(
                     "this user can write and remove in {directories}, and {web_user} can read and remove what is written there"
                 ),
             )
         }
-        Err(trouble) if trouble.is_wanted() => check(
+        Err(trouble) if trouble.is_wanted() => Check::good(
             WHAT,
-            Verdict::Good,
             format!("the gateway keeps recordings, and Drupal's module fetches them, since {trouble}"),
         ),
-        Err(trouble) => check(
-            WHAT,
-            Verdict::Doubtful,
-            format!("recordings stay with the gateway until Drupal fetches them: {trouble}"),
-        ),
+        Err(trouble) => {
+            Check::doubtful(WHAT, format!("recordings stay with the gateway until Drupal fetches them: {trouble}"))
+        }
     }
 }
 
@@ -282,7 +225,7 @@ async fn recordings_storage(storage: &DrupalStorage) -> Check {
 async fn examine_files(config: &Config, reader: Reader, checks: &mut Vec<Check>) {
     let storage = match reader.read_storage().await {
         Ok(storage) => storage,
-        Err(error) => return checks.push(check("Drupal's files", Verdict::Bad, error.to_string())),
+        Err(error) => return checks.push(Check::bad("Drupal's files", error.to_string())),
     };
     let for_recordings = DrupalStorage::new(reader.clone(), &config.intake);
     let opened = async {
@@ -293,7 +236,7 @@ async fn examine_files(config: &Config, reader: Reader, checks: &mut Vec<Check>)
             Blobs::open_index(pool, reader, &config.data_dir, packs.sounds).await.map_err(|error| error.to_string())?;
         blobs.check_storage(storage.clone()).await.map_err(|error| error.to_string())
     };
-    let files = judge("Drupal's files", opened.await, |()| {
+    let files = Check::of("Drupal's files", opened.await, |()| {
         let how = if is_opened_in_steps() { ", in steps, since this kernel or its sandbox has no openat2" } else { "" };
         format!("{} can be read{how}", storage.files())
     });

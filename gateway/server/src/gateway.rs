@@ -7,6 +7,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
+use audiospread_sound::Lame;
 use camino::Utf8PathBuf;
 use tokio::task::JoinSet;
 
@@ -65,6 +66,9 @@ pub enum GatewayError {
         /// What the system said.
         source: io::Error,
     },
+    /// This program does not know where it is.
+    #[error("the gateway cannot find its own program: {0}")]
+    Program(#[source] io::Error),
     /// A pool of connections cannot be made.
     #[error("cannot make a pool of connections: {0}")]
     Pool(#[from] deadpool::managed::BuildError),
@@ -92,10 +96,15 @@ pub async fn open_feed(config: &Config) -> Result<Store, GatewayError> {
 /// Opens the store of recordings; sounds are examined by processes of this program.
 fn open_recordings(config: &Config, store: Store, reader: Reader) -> Result<Recordings, GatewayError> {
     let failed = |source: io::Error| GatewayError::DataDir { path: config.data_dir.clone(), source };
-    let program = std::env::current_exe().and_then(|path| Utf8PathBuf::try_from(path).map_err(io::Error::other));
-    let (examiner, drupal) = (Examiner::new(program.map_err(failed)?), DrupalStorage::new(reader, &config.intake));
+    let (examiner, drupal) =
+        (Examiner::new(this_program().map_err(failed)?), DrupalStorage::new(reader, &config.intake));
     let opened = Recordings::open(store, &config.data_dir, examiner, config.intake.max_minutes, drupal);
     opened.map_err(|error| failed(io::Error::other(error)))
+}
+
+/// This program, which the gateway starts for each sound that strangers made.
+fn this_program() -> io::Result<Utf8PathBuf> {
+    Utf8PathBuf::try_from(std::env::current_exe()?).map_err(io::Error::other)
 }
 
 /// Runs a gateway until `stop`.
@@ -115,7 +124,11 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), G
     let reader = Reader::new(&config)?;
     let blobs = Blobs::open_index(own, reader.clone(), &config.data_dir, packs.sounds).await?;
     let blobs = Arc::new(match &config.renditions {
-        renditions if renditions.enabled => blobs.with_renditions(Encoder::new(renditions.encoder.clone())),
+        renditions if renditions.enabled => {
+            let program = this_program().map_err(GatewayError::Program)?;
+            let encoder = Encoder::new(Lame::new(renditions.encoder.clone()), program);
+            blobs.with_renditions(encoder, Duration::from_secs(renditions.wait_seconds))
+        }
         _ => blobs,
     });
 

@@ -18,6 +18,7 @@ mod message;
 mod session;
 mod sound;
 mod timeline;
+mod tone;
 
 pub use account::Account;
 pub use call::{Call, CallError, Ringing};
@@ -25,3 +26,4 @@ pub use codec::Codec;
 pub use ear::{Found, Hay, Pattern, SAME, position};
 pub use line::{Line, Text};
 pub use sound::{RATE, Sound, SoundError};
+pub use tone::{TONE, tone};

@@ -1,4 +1,5 @@
-//! Calls a phone server, goes down its menus by the keys it is given, listens to a program to its end, and writes what was heard.
+//! Calls a phone server, goes down its menus by the keys it is given, listens to a program to its end or leaves a message, and writes what was
+//! heard.
 
 mod library;
 
@@ -8,19 +9,24 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use audiospread_caller::{Account, Call, CallError, Hay, Line, Pattern, SAME, Sound, SoundError};
+use audiospread_caller::{Account, Call, CallError, Hay, Line, Pattern, SAME, Sound, SoundError, TONE, tone};
 use camino::Utf8PathBuf;
 use clap::Parser;
 
 use crate::library::{Entry, Library, LibraryError, Named};
 
-/// Calls a phone server by SIP, presses keys, and tells what was heard: 0 if that was a program, to its end.
+/// Calls a phone server by SIP, presses keys, and tells what was heard: 0 if that was a program, to its end, or if a message was left.
 ///
 /// Before each key a category's title is waited for, so that it is pressed in the menu that it is meant for. What is heard is told by
 /// comparing it with the sounds of the phone server's mirror.
 ///
 ///   audiospread-caller --server 127.0.0.1:5060 --account softphone --password-file .demo/asterisk/softphone \
 ///     --data .demo/phone --keys 112 --write .demo/call
+///
+/// With --body it leaves a message: the title is spoken after the first tone and accepted, the body after the second; then it hangs up, and
+/// says "hung up" at that moment.
+///
+///   audiospread-caller ... --keys 6 --title title.wav --body body.wav --write .demo/left
 #[derive(Parser)]
 struct Arguments {
     /// Where the phone server takes SIP, over UDP.
@@ -38,9 +44,15 @@ struct Arguments {
     /// The number to call.
     #[arg(long, default_value = "700")]
     to: String,
-    /// The keys that lead to a program.
+    /// The keys that lead to a program, or to where messages are left.
     #[arg(long, default_value = "112")]
     keys: String,
+    /// What is said as the message's title: wav or mp3.
+    #[arg(long, requires = "body")]
+    title: Option<Utf8PathBuf>,
+    /// What is said as the message.
+    #[arg(long)]
+    body: Option<Utf8PathBuf>,
     /// The language of the call.
     #[arg(long, default_value = "en")]
     language: String,
@@ -68,6 +80,9 @@ enum Failure {
 
 /// Nothing in a menu takes longer than this until a category is named.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// The keys after something was spoken: that was all; it is accepted.
+const ENOUGH: &str = "#";
+const ACCEPT: &str = "3";
 /// The last piece of a program, by which its end is known.
 const TAIL: Duration = Duration::from_secs(2);
 
@@ -86,12 +101,18 @@ fn run(arguments: &Arguments) -> Result<bool, Failure> {
     let password = fs::read_to_string(&arguments.password_file)
         .map_err(|error| Failure::Password(arguments.password_file.clone(), error))?;
     let library = Library::read(&arguments.data, &arguments.language)?;
+    let said =
+        [&arguments.title, &arguments.body].into_iter().flatten().map(Sound::read).collect::<Result<Vec<_>, _>>()?;
     let account = Account { name: arguments.account.clone(), password: password.trim().to_owned() };
     let line = Line::with_account(IpAddr::V4(Ipv4Addr::LOCALHOST), arguments.server, account).map_err(Failure::Line)?;
     let mut call = line.dial("", &arguments.to).map_err(Failure::Line)?;
-    let ended = browse(&mut call, &library, &arguments.keys);
+    let ended = go_down(&mut call, &library, &arguments.keys)
+        .and_then(|()| if said.is_empty() { listen(&mut call, &library) } else { leave(&mut call, &library, &said) });
     // Whatever came of it, what was heard is worth having.
     call.hang_up();
+    if ended.is_ok() && !said.is_empty() {
+        println!("hung up");
+    }
     let heard = call.heard();
     let text = transcript(&library, &heard);
     print!("{text}");
@@ -102,14 +123,36 @@ fn run(arguments: &Arguments) -> Result<bool, Failure> {
     Ok(true)
 }
 
-/// Down the menus and to the end of a program.
-fn browse(call: &mut Call, library: &Library, keys: &str) -> Result<(), CallError> {
+/// Down the menus.
+fn go_down(call: &mut Call, library: &Library, keys: &str) -> Result<(), CallError> {
     call.wait_for_answer(PATIENCE)?;
     let categories = library.sounds(|named| matches!(named, Named::Category(_)));
     for key in keys.chars() {
         call.wait_until_heard_any(&categories, PATIENCE)?;
         call.press(&key.to_string())?;
     }
+    Ok(())
+}
+
+/// Says what there is to say, each after its tone, and accepts all but the last.
+fn leave(call: &mut Call, library: &Library, said: &[Sound]) -> Result<(), CallError> {
+    let offer = library.sounds(|named| matches!(named, Named::Prompt(name) if name == "recording/offer_listen"));
+    for (at, sound) in said.iter().enumerate() {
+        if at > 0 {
+            call.press(ENOUGH)?;
+            call.wait_until_heard_any(&offer, PATIENCE)?;
+            call.press(ACCEPT)?;
+        }
+        call.wait_until_heard(&tone(), PATIENCE)?;
+        let over = call.heard().duration() + TONE;
+        call.wait_for_sound(over, PATIENCE);
+        call.speak(sound)?;
+    }
+    Ok(())
+}
+
+/// To the end of a program.
+fn listen(call: &mut Call, library: &Library) -> Result<(), CallError> {
     let bodies = library.sounds(|named| matches!(named, Named::Program(..)));
     let (which, _) = call.wait_until_heard_any(&bodies, PATIENCE)?;
     let body = bodies[which].trimmed();

@@ -59,10 +59,10 @@ pub(crate) struct Unfiled {
     pub(crate) is_confirmed: bool,
 }
 
-/// A recording that nobody takes.
+/// A recording, or the title of one, that nobody takes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Quarantined {
-    /// Its name.
+    /// The recording's name.
     pub uuid: String,
     /// Why nobody takes it.
     pub why: String,
@@ -189,10 +189,12 @@ impl Calls {
     /// Lets everything in quarantine wait again, to be encoded anew; how many recordings that are.
     pub(crate) fn release_quarantine(&mut self) -> Result<u64, CallsError> {
         let transaction = self.connection.transaction()?;
-        transaction.execute(
-            "DELETE FROM delivery_part WHERE uuid IN (SELECT uuid FROM delivery WHERE state = 'quarantined')",
-            [],
-        )?;
+        for table in ["delivery_part", "quarantined_title"] {
+            transaction.execute(
+                &format!("DELETE FROM {table} WHERE uuid IN (SELECT uuid FROM delivery WHERE state = 'quarantined')"),
+                [],
+            )?;
+        }
         let released = transaction.execute(
             "UPDATE delivery SET state = 'waiting', settled_at = NULL, filed = 0 WHERE state = 'quarantined'",
             [],
@@ -213,10 +215,12 @@ impl Calls {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// What is settled, and whose files are to be put where they belong since.
+    /// What is settled, and whose files are to be put where they belong since; without titles that have their own place.
     pub(crate) fn unfiled(&self) -> Result<Vec<Unfiled>, CallsError> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT uuid, title_path, body_path, delivery.state = 'confirmed' FROM delivery JOIN recordings USING (uuid)
+            "SELECT uuid, iif(uuid IN (SELECT uuid FROM quarantined_title), '', recordings.title_path), body_path,
+               delivery.state = 'confirmed'
+             FROM delivery JOIN recordings USING (uuid)
              WHERE filed = 0 AND delivery.state <> 'waiting'",
         )?;
         let rows = statement.query_map([], |row| {

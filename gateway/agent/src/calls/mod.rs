@@ -9,6 +9,7 @@ mod handover;
 mod leftovers;
 mod messages;
 mod records;
+mod titles;
 mod wave;
 
 use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
@@ -23,6 +24,7 @@ pub(crate) use self::handover::is_uuid;
 pub(crate) use self::leftovers::Running;
 pub(crate) use self::messages::Outgoing;
 pub(crate) use self::records::Row;
+pub(crate) use self::titles::Title;
 pub(crate) use self::wave::Wave;
 use crate::database::{self, Migrations, OpenError};
 use crate::shared::{DataDir, SharedError};
@@ -31,6 +33,7 @@ const MIGRATIONS: Migrations = &[
     include_str!("../../schema/calls/0001.sql"),
     include_str!("../../schema/calls/0002.sql"),
     include_str!("../../schema/calls/0003.sql"),
+    include_str!("../../schema/calls/0004.sql"),
 ];
 
 /// Names in `meta`: when a push last brought everything, when one last failed, and why; when a receipt was last sent.
@@ -92,6 +95,8 @@ pub struct CallsStatus {
     pub recordings_waiting: u64,
     /// Recordings that nobody takes, the last first.
     pub quarantined: Vec<Quarantined>,
+    /// Spoken titles that nobody takes, the last first; their recordings go without them.
+    pub quarantined_titles: Vec<Quarantined>,
     /// Call records that are kept here.
     pub call_records: u64,
     /// Call records that the gateway has not confirmed.
@@ -130,6 +135,11 @@ impl Calls {
     pub(crate) fn open_to_read(directory: &DataDir) -> Result<Self, CallsError> {
         let recordings = directory.path().join("recordings");
         Ok(Self { connection: database::open_to_read(&Self::path_in(directory), MIGRATIONS)?, recordings })
+    }
+
+    /// How its file stands.
+    pub(crate) fn standing(directory: &DataDir) -> Result<database::Standing, CallsError> {
+        Ok(database::standing(&Self::path_in(directory), MIGRATIONS)?)
     }
 
     /// Where recordings lie.
@@ -192,6 +202,7 @@ impl Calls {
         Ok(CallsStatus {
             recordings_waiting: self.count_waiting()?,
             quarantined: self.quarantined()?,
+            quarantined_titles: self.quarantined_titles()?,
             call_records_waiting: self.count_waiting_records()?,
             call_records_refused,
             last_refused,

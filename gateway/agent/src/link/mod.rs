@@ -8,6 +8,7 @@ mod error;
 mod rate;
 mod retry;
 mod sending;
+mod standing;
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
@@ -24,10 +25,11 @@ pub(crate) use self::error::SendError;
 use self::rate::Limiter;
 pub(crate) use self::retry::{delays, wait_for};
 pub(crate) use self::sending::Taken;
+pub(crate) use self::standing::Standing;
 use crate::{Amount, Config, ConfigError};
 
 /// A clock that differs by more makes times of recordings wrong, and certificates invalid.
-const TOLERATED_SKEW: Duration = Duration::from_secs(300);
+pub(crate) const TOLERATED_SKEW: Duration = Duration::from_secs(300);
 
 /// Heartbeats and end lines are shorter.
 const MAX_QUIET_LINE: usize = 4096;

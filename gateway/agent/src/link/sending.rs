@@ -139,7 +139,7 @@ impl Link {
         judge_sent(response, self.idle).await
     }
 
-    async fn read<T: DeserializeOwned>(&self, mut answer: Response) -> Result<T, SendError> {
+    pub(super) async fn read<T: DeserializeOwned>(&self, mut answer: Response) -> Result<T, SendError> {
         let mut body = Vec::new();
         loop {
             match tokio::time::timeout(self.idle, answer.chunk()).await {

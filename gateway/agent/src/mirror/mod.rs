@@ -8,6 +8,7 @@ mod hearing;
 mod incoming;
 mod messages;
 mod open;
+mod phone;
 mod position;
 mod reading;
 mod remembered;

@@ -13,6 +13,7 @@ const MIGRATIONS: Migrations = &[
     include_str!("../../schema/0001.sql"),
     include_str!("../../schema/0002.sql"),
     include_str!("../../schema/0003.sql"),
+    include_str!("../../schema/0004.sql"),
 ];
 
 impl Mirror {
@@ -29,6 +30,11 @@ impl Mirror {
     /// Opens the mirror for reading.
     pub(crate) fn open_to_read(directory: &DataDir) -> Result<Self, MirrorError> {
         Ok(Self { connection: database::open_to_read(&Self::path_in(directory), MIGRATIONS)? })
+    }
+
+    /// How the file of the mirror stands.
+    pub(crate) fn standing(directory: &DataDir) -> Result<database::Standing, MirrorError> {
+        Ok(database::standing(&Self::path_in(directory), MIGRATIONS)?)
     }
 
     /// Brings what was committed from the log into the file and empties the log, as far as readers allow; not doing so harms nothing.

@@ -11,11 +11,11 @@ use tokio::sync::Semaphore;
 use super::feed::{pause, room};
 use super::{Fault, PullError, Session};
 use crate::link::{self, Course, DownloadError, Link, LinkError, Part, delays, wait_for};
-use crate::mirror::Hearing;
+use crate::mirror::{Hearing, Mirror};
 use crate::shared::{DataDir, SharedError};
 use crate::store::{Packs, Store};
-use crate::workshop::{MakeError, Workshop};
-use crate::{Amount, Event, Observer, Origin, PhoneSound, Stop, StoreError};
+use crate::workshop::{Made, MakeError, Workshop};
+use crate::{Amount, Event, Observer, Origin, Stop, StoreError};
 
 /// Entities that are shown in one transaction.
 const BATCH: usize = 256;
@@ -71,9 +71,10 @@ impl Wanted {
 
 impl Session<'_> {
     /// Brings what is missing; returns the sounds that the gateway publishes and does not serve.
-    pub(super) async fn bring_audio(&mut self) -> Result<Vec<Sha256Digest>, PullError> {
+    pub(super) async fn bring_audio(&mut self, link: &Link) -> Result<Vec<Sha256Digest>, PullError> {
         let mut wanted = self.show_what_is_complete()?;
-        let outcome = if wanted.sounds.is_empty() { Ok(Vec::new()) } else { self.bring_wanted(&mut wanted).await };
+        let outcome =
+            if wanted.sounds.is_empty() { Ok(Vec::new()) } else { self.bring_wanted(link, &mut wanted).await };
         self.report.waiting = self.mirror.waiting_count()?;
         outcome
     }
@@ -105,7 +106,7 @@ impl Session<'_> {
         Ok(wanted)
     }
 
-    async fn bring_wanted(&mut self, wanted: &mut Wanted) -> Result<Vec<Sha256Digest>, PullError> {
+    async fn bring_wanted(&mut self, link: &Link, wanted: &mut Wanted) -> Result<Vec<Sha256Digest>, PullError> {
         let sounds = std::mem::take(&mut wanted.sounds);
         let missing = || sounds.iter().filter(|audio| !self.store.has(audio));
         let (files, bytes) = (missing().count() as u64, missing().map(|audio| audio.size).sum());
@@ -120,7 +121,7 @@ impl Session<'_> {
         let packs = self.look_at_packs()?;
         let mut unserved = Vec::new();
         let fetcher = Fetcher {
-            link: &self.link,
+            link,
             store: &self.store,
             directory: &self.directory,
             keep_free: self.config.keep_free,
@@ -134,7 +135,7 @@ impl Session<'_> {
             .map(|audio| fetcher.prepare(audio).map(move |outcome| (audio, outcome)))
             .buffer_unordered(self.config.downloads + MAKING_AHEAD);
         while let Some((audio, outcome)) = arriving.next().await {
-            match outcome {
+            match outcome.and_then(|prepared| prepared.place(&mut self.mirror, &self.store, self.tell)) {
                 Ok(prepared) => {
                     if prepared.is_new {
                         self.report.stored += 1;
@@ -211,8 +212,20 @@ pub(crate) fn hearing(store: &Store, undecodable: &HashSet<Sha256Digest>, audio:
 struct Prepared {
     /// Whether it came now.
     is_new: bool,
+    /// The phone sound, if it was made now.
+    made: Option<Made>,
     /// Why it cannot be decoded.
     undecodable: Option<String>,
+}
+
+impl Prepared {
+    /// Gives what was made its place.
+    fn place(mut self, mirror: &mut Mirror, store: &Store, tell: Observer<'_>) -> Result<Self, PullError> {
+        if let Some(made) = self.made.take() {
+            tell(made.place(mirror, store)?);
+        }
+        Ok(self)
+    }
 }
 
 /// Brings single sounds, several at once.
@@ -239,18 +252,16 @@ impl Fetcher<'_> {
             let from = self.bring(audio).await?;
             (self.tell)(Event::Stored { sha256: audio.sha256, size: audio.size, from });
         }
-        let mut undecodable = None;
+        let (mut made, mut undecodable) = (None, None);
         if !self.store.is_playable(audio.sha256) {
             let path = self.store.path(audio);
             match self.workshop.make(self.store, self.directory, &path, audio.sha256, self.stop).await {
-                Ok(PhoneSound { duration_ms, gain_db }) => {
-                    (self.tell)(Event::Made { sha256: audio.sha256, duration_ms, gain_db });
-                }
+                Ok(sound) => made = Some(sound),
                 Err(MakeError::Undecodable(why)) => undecodable = Some(why),
                 Err(error) => return Err(PullError::of_workshop(error, self.directory)),
             }
         }
-        Ok(Prepared { is_new, undecodable })
+        Ok(Prepared { is_new, made, undecodable })
     }
 
     /// Brings a sound into the store: from a pack, else from the gateway.

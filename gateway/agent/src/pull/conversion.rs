@@ -10,11 +10,11 @@ use camino::{Utf8Path, Utf8PathBuf};
 use futures_util::StreamExt;
 
 use super::{Fault, PullError, Session};
+use crate::Event;
 use crate::mirror::sounds_of;
 use crate::shared::{DataDir, SharedError};
-use crate::store::adopt_at;
+use crate::store::{Bytes, adopt_at, format_of};
 use crate::workshop::MakeError;
-use crate::{Event, PhoneSound};
 
 impl Session<'_> {
     /// `packs/LANGUAGE/CONTEXT/KEY.wav`: what the menus say where the mirror has nothing, such as before the first pull.
@@ -38,6 +38,23 @@ impl Session<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Phone sounds of a former version, which noted nothing of them, are read once, and taken for what they should be.
+    pub(super) fn note_former_sounds(&mut self) -> Result<(), PullError> {
+        if self.mirror.notes_phone_sounds()? {
+            return Ok(());
+        }
+        let mut files = Vec::new();
+        self.store.each_phone_sound(&mut |file| files.push(file))?;
+        let mut sounds = Vec::new();
+        for file in files {
+            let format = format_of(&file.path).filter(|format| format.is_whole(&file.path));
+            if let Some(format) = format {
+                sounds.push((file.sha256, format, Bytes::of(&file.path)?));
+            }
+        }
+        Ok(self.mirror.note_former_phone_sounds(&sounds)?)
     }
 
     /// A second name for a sound; the former sound of that name is played until then.
@@ -102,12 +119,13 @@ impl Session<'_> {
         self.announce_sounds()?;
         let mut made = Vec::new();
         self.store.each_phone_sound(&mut |file| made.push(file.sha256))?;
+        let mut gone = Vec::new();
         for sha256 in made {
             if self.store.playable(sha256, format) == Some(format) {
-                self.store.keep_only(sha256, format)?;
+                gone.extend(self.store.keep_only(sha256, format)?.into_iter().map(|other| (sha256, other)));
             }
         }
-        Ok(())
+        Ok(self.mirror.forget_phone_sounds(&gone)?)
     }
 
     /// Makes phone sounds of files that are here.
@@ -122,7 +140,7 @@ impl Session<'_> {
             .buffer_unordered(16);
         while let Some((sha256, outcome)) = making.next().await {
             match outcome {
-                Ok(PhoneSound { duration_ms, gain_db }) => (self.tell)(Event::Made { sha256, duration_ms, gain_db }),
+                Ok(made) => (self.tell)(made.place(&mut self.mirror, &self.store)?),
                 Err(MakeError::Undecodable(message)) => {
                     self.mirror.note_undecodable(sha256, &message)?;
                     self.undecodable.insert(sha256);

@@ -8,7 +8,7 @@ use audiospread_protocol::Version;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{PullError, Session};
-use crate::link::{self, Course, Downloaded, FEED_TYPE, LinkError, Part, delays, wait_for};
+use crate::link::{self, Course, Downloaded, FEED_TYPE, Link, LinkError, Part, delays, wait_for};
 use crate::mirror::{Applied, IncomingError, Removal, Repair, Request};
 use crate::shared::{DataDir, SharedError};
 use crate::{Amount, Event, Observer, Stop};
@@ -27,7 +27,7 @@ const HOLD: SignedDuration = SignedDuration::from_mins(30);
 
 impl Session<'_> {
     /// Brings the mirror to the gateway's state.
-    pub(super) async fn bring_feed(&mut self) -> Result<(), PullError> {
+    pub(super) async fn bring_feed(&mut self, link: &Link) -> Result<(), PullError> {
         let mut request = match self.mirror.position()? {
             Some(position) => Request::Delta(position.cursor),
             None => self.snapshot_if_worth_it()?,
@@ -35,7 +35,7 @@ impl Session<'_> {
         let (mut garbled, mut snapshots) = (0, 0);
         loop {
             snapshots += u32::from(request == Request::Snapshot);
-            let downloaded = match self.download_feed(request).await {
+            let downloaded = match self.download_feed(link, request).await {
                 Err(PullError::Link(LinkError::SnapshotNeeded(_)))
                     if request != Request::Snapshot && snapshots < MAX_SNAPSHOTS =>
                 {
@@ -79,13 +79,13 @@ impl Session<'_> {
     }
 
     /// Fetches an answer into a file, so that it can be resumed and the mirror is open for writing only while it is written.
-    async fn download_feed(&mut self, request: Request) -> Result<Downloaded, PullError> {
+    async fn download_feed(&mut self, link: &Link, request: Request) -> Result<Downloaded, PullError> {
         let since = match request {
             Request::Delta(cursor) => Some(cursor),
             Request::Snapshot => None,
         };
         self.check_room(0)?;
-        let (url, part) = (self.link.feed_url(since)?, self.feed_part());
+        let (url, part) = (link.feed_url(since)?, self.feed_part());
         let snapshot = request == Request::Snapshot;
         let mut delays = delays(2);
         let mut before = part.len();
@@ -106,8 +106,8 @@ impl Session<'_> {
                 tell(Event::FeedBytes { received });
             };
             let course = Course { accept: FEED_TYPE, at_most: MAX_FEED, begun: &begun, came: &came, stop: self.stop };
-            let outcome = self.link.download(&url, &part, &course).await.map_err(PullError::from);
-            if let Some(warning) = self.link.take_clock_warning() {
+            let outcome = link.download(&url, &part, &course).await.map_err(PullError::from);
+            if let Some(warning) = link.take_clock_warning() {
                 self.warn(warning);
             }
             let Err(PullError::Link(error)) = &outcome else { return outcome };

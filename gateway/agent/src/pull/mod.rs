@@ -75,7 +75,6 @@ pub struct Fault {
 struct Session<'a> {
     config: &'a Config,
     options: PullOptions,
-    link: Link,
     directory: DataDir,
     store: Store,
     mirror: Mirror,
@@ -97,7 +96,6 @@ pub async fn pull(
     stop: &Stop,
     tell: Observer<'_>,
 ) -> Result<PullReport, PullError> {
-    let link = Link::new(config, options.limit)?;
     let directory = DataDir::prepare(&config.data_dir, config.group.as_deref())?;
     let _lock = Lock::take(&directory)?;
     let store = Store::prepare(&directory)?;
@@ -108,22 +106,38 @@ pub async fn pull(
     let undecodable = mirror.undecodable()?.into_iter().map(|sound| sound.sha256).collect();
     let workshop = Workshop::new(config.sound_format, config.keep_free);
     let report = PullReport::default();
-    let mut session =
-        Session { config, options, link, directory, store, mirror, workshop, undecodable, stop, tell, report };
+    let mut session = Session { config, options, directory, store, mirror, workshop, undecodable, stop, tell, report };
     session.look_after_calls(calls);
-    let outcome = session.run().await;
-    session.note(&outcome);
-    session.send_receipt(&outcome).await;
+    let outcome = match Link::new(config, options.limit) {
+        Ok(link) => {
+            let outcome = session.run(&link).await;
+            session.note(&outcome);
+            session.send_receipt(&link, &outcome).await;
+            outcome
+        }
+        // A phone server that waits for its token speaks all the same.
+        Err(error) => {
+            let outcome = session.use_what_is_here().await.and(Err(error.into()));
+            session.note(&outcome);
+            outcome
+        }
+    };
     outcome.map(|()| session.report)
 }
 
 impl Session<'_> {
-    async fn run(&mut self) -> Result<(), PullError> {
+    /// What needs neither link nor token.
+    async fn use_what_is_here(&mut self) -> Result<(), PullError> {
+        self.note_former_sounds()?;
         self.make_packs_audible().await?;
-        self.announce_sounds_if_nothing_is_shown()?;
+        self.announce_sounds_if_nothing_is_shown()
+    }
+
+    async fn run(&mut self, link: &Link) -> Result<(), PullError> {
+        self.use_what_is_here().await?;
         for round in 1..=MAX_ROUNDS {
-            self.bring_feed().await?;
-            let unserved = self.bring_audio().await;
+            self.bring_feed(link).await?;
+            let unserved = self.bring_audio(link).await;
             // What callers hear by now, they may ask for.
             self.mirror.derive_messages()?;
             let unserved = unserved?;
@@ -149,13 +163,13 @@ impl Session<'_> {
     }
 
     /// Tells the gateway how things stand here. Without a link it cannot be told, and whoever wants to stop does not wait for it.
-    async fn send_receipt(&self, outcome: &Result<(), PullError>) {
+    async fn send_receipt(&self, link: &Link, outcome: &Result<(), PullError>) {
         if self.stop.is_wished() || matches!(outcome, Err(PullError::Link(_))) {
             return;
         }
         let PullReport { put, deleted, shown, .. } = self.report;
         let has_changed = put + deleted + shown > 0 || outcome.is_err();
-        if let Err(error) = receipt::send(&self.link, &self.directory, has_changed).await {
+        if let Err(error) = receipt::send(link, &self.directory, has_changed).await {
             self.warn(format!("the gateway could not be told how things stand here: {error}"));
         }
     }

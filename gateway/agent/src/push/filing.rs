@@ -4,12 +4,20 @@ use camino::Utf8Path;
 
 use super::outgoing::{move_into, remove};
 use super::{PushError, Session, now};
-use crate::calls::Old;
+use crate::calls::{Old, Part};
 use crate::shared::sync_directory;
 
 impl Session<'_> {
     /// Puts the files of settled recordings where they belong. A crash in the middle leaves the rest for the next time.
     pub(super) fn file_away(&mut self) -> Result<(), PushError> {
+        for title in self.calls.unfiled_titles()? {
+            if self.calls.is_ours(&title.path) {
+                move_into(&title.path, &self.outgoing.quarantine)?;
+                sync_directory(&self.outgoing.quarantine)?;
+            }
+            self.outgoing.remove_mp3(&title.uuid, Part::Title)?;
+            self.calls.note_title_filed(&title.uuid)?;
+        }
         for settled in self.calls.unfiled()? {
             let to = if settled.is_confirmed { &self.outgoing.archive } else { &self.outgoing.quarantine };
             let parts = [&settled.title, &settled.body];
@@ -30,6 +38,12 @@ impl Session<'_> {
         for old in self.calls.old_recordings(before)? {
             self.remove_waves(&old)?;
             self.calls.forget_recording(&old.uuid)?;
+        }
+        for title in self.calls.titles_without_recording()? {
+            let name = title.path.file_name().unwrap_or_default();
+            if !self.calls.is_ours(&title.path) || !self.outgoing.quarantine.join(name).exists() {
+                self.calls.forget_title(&title.uuid)?;
+            }
         }
         Ok(self.calls.forget_records(before)?)
     }

@@ -11,10 +11,10 @@ mod recordings;
 mod records;
 mod upload;
 
+use audiospread_sound::Lame;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use self::encoder::Encoder;
 pub use self::error::PushError;
 use self::outgoing::Outgoing;
 use crate::calls::Calls;
@@ -44,6 +44,8 @@ pub struct PushReport {
     pub bytes: u64,
     /// Recordings that nobody takes.
     pub quarantined: u64,
+    /// Spoken titles that nobody takes; their recordings went, or will go, without them.
+    pub titles_quarantined: u64,
     /// Recordings that still wait.
     pub recordings_waiting: u64,
     /// Call records that the gateway has since.
@@ -63,7 +65,7 @@ struct Session<'a> {
     link: Link,
     calls: Calls,
     outgoing: Outgoing,
-    encoder: Encoder,
+    lame: Lame,
     keep_days: u32,
     stop: &'a Stop,
     tell: Observer<'a>,
@@ -92,9 +94,9 @@ pub async fn push(
     for message in calls.look_after(&config.asterisk.command) {
         tell(Event::Warning { message });
     }
-    let encoder = Encoder::new(config.push.encoder.clone());
+    let lame = Lame::new(config.push.encoder.clone());
     let report = PushReport::default();
-    let mut session = Session { link, calls, outgoing, encoder, keep_days: config.push.keep_days, stop, tell, report };
+    let mut session = Session { link, calls, outgoing, lame, keep_days: config.push.keep_days, stop, tell, report };
     let outcome = session.run().await;
     session.note(&outcome);
     session.send_receipt(&directory, &outcome).await;
@@ -123,9 +125,10 @@ impl Session<'_> {
         if self.stop.is_wished() || matches!(outcome, Err(PushError::Link(_))) {
             return;
         }
-        let PushReport { recordings, quarantined, calls, calls_refused, .. } = self.report;
-        let has_changed =
-            recordings + quarantined + calls + calls_refused > 0 || outcome.is_err() || !self.report.faults.is_empty();
+        let PushReport { recordings, quarantined, titles_quarantined, calls, calls_refused, .. } = self.report;
+        let has_changed = recordings + quarantined + titles_quarantined + calls + calls_refused > 0
+            || outcome.is_err()
+            || !self.report.faults.is_empty();
         if let Err(error) = receipt::send(&self.link, directory, has_changed).await {
             self.warn(format!("the gateway could not be told how things stand here: {error}"));
         }

@@ -72,13 +72,12 @@ impl Outgoing {
 
     /// Removes the mp3s of a recording.
     pub(super) fn remove_mp3s(&self, uuid: &str) -> Result<(), SharedError> {
-        if !is_uuid(uuid) {
-            return Ok(());
-        }
-        for part in [Part::Title, Part::Body] {
-            remove(&self.mp3(uuid, part))?;
-        }
-        Ok(())
+        [Part::Title, Part::Body].into_iter().try_for_each(|part| self.remove_mp3(uuid, part))
+    }
+
+    /// Removes the mp3 of a part.
+    pub(super) fn remove_mp3(&self, uuid: &str, part: Part) -> Result<(), SharedError> {
+        if is_uuid(uuid) { remove(&self.mp3(uuid, part)) } else { Ok(()) }
     }
 }
 

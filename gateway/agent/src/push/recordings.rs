@@ -3,15 +3,16 @@
 use std::io;
 
 use audiospread_protocol::{PhoneNumber, Problem, ProblemCode, RecordingFacts, Sha256Digest};
+use audiospread_sound::{Lame, LameError};
 use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
 
-use super::encoder::{EncodeError, at_most};
+use super::encoder::{EncodeError, encode};
 use super::error::{PushError, Trouble};
 use super::outgoing::{digest, remove};
 use super::{Session, now};
 use crate::Event;
-use crate::calls::{Encoded, Part, Waiting, Wave, is_uuid};
+use crate::calls::{Encoded, Part, Title, Waiting, Wave, is_uuid};
 use crate::link::{LinkError, SendError, Taken, delays, wait_for};
 use crate::shared::{SharedError, is_disk_full};
 
@@ -23,6 +24,15 @@ const PATIENCE: u32 = 3;
 
 /// Space beyond what an mp3 needs.
 const ROOM: u64 = 1 << 20;
+
+/// What the gateway says when a recording is handed in.
+enum Answer {
+    Taken(Taken),
+    /// It has not got these bytes.
+    Missing(Vec<Sha256Digest>),
+    /// It can use nothing but the title; why.
+    WithoutTitle(String),
+}
 
 /// A part that can be sent.
 struct Ready {
@@ -79,19 +89,17 @@ impl Session<'_> {
         let uuid = recording.uuid.as_str();
         for _ in 0..ROUNDS {
             let body = self.ready(recording, Part::Body, &recording.body).await?;
-            let title = match recording.title.as_str() {
-                "" => None,
-                _ => Some(self.ready(recording, Part::Title, &recording.title).await?),
-            };
+            let title = self.uploaded_title(recording).await?;
             let mut named = facts.clone();
             named.body = body.encoded.sha256;
             named.title = title.as_ref().map(|title| title.encoded.sha256);
-            for ready in title.iter().chain([&body]).filter(|ready| !ready.encoded.uploaded) {
-                self.upload(uuid, ready.part, &ready.mp3, &ready.encoded).await?;
+            if !body.encoded.uploaded {
+                self.upload(uuid, body.part, &body.mp3, &body.encoded).await?;
             }
             match self.hand_in(uuid, &named).await? {
-                Ok(taken) => return Ok(taken),
-                Err(missing) => {
+                Answer::Taken(taken) => return Ok(taken),
+                Answer::WithoutTitle(why) => self.leave_out_title(recording, why)?,
+                Answer::Missing(missing) => {
                     for ready in title.iter().chain([&body]).filter(|ready| missing.contains(&ready.encoded.sha256)) {
                         self.begin_again(uuid, ready)?;
                     }
@@ -103,12 +111,41 @@ impl Session<'_> {
         Err(Trouble::Later { why, is_passing: true })
     }
 
-    /// Hands it in; the digests that the gateway misses, if it does.
-    async fn hand_in(
-        &mut self,
-        uuid: &str,
-        facts: &RecordingFacts,
-    ) -> Result<Result<Taken, Vec<Sha256Digest>>, Trouble> {
+    /// The title, with its bytes at the gateway, if there is one that can go. One that cannot holds back nothing of the body.
+    async fn uploaded_title(&mut self, recording: &Waiting) -> Result<Option<Ready>, Trouble> {
+        let uuid = recording.uuid.as_str();
+        if recording.title.as_str().is_empty() || self.calls.goes_without_title(uuid)? {
+            return Ok(None);
+        }
+        let mut title = self.ready(recording, Part::Title, &recording.title).await;
+        if let Ok(ready) = &title
+            && !ready.encoded.uploaded
+            && let Err(trouble) = self.upload(uuid, ready.part, &ready.mp3, &ready.encoded).await
+        {
+            title = Err(trouble);
+        }
+        match title {
+            Ok(ready) => Ok(Some(ready)),
+            Err(Trouble::ForGood(why)) => {
+                self.leave_out_title(recording, why)?;
+                Ok(None)
+            }
+            Err(trouble) => Err(trouble),
+        }
+    }
+
+    /// From now on the recording has no title, whatever becomes of the title's file: the gateway may have it without one before we hear of it.
+    fn leave_out_title(&mut self, recording: &Waiting, why: String) -> Result<(), Trouble> {
+        let title = Title { uuid: recording.uuid.clone(), path: recording.title.clone() };
+        self.calls.quarantine_title(&title, &why, now())?;
+        self.report.titles_quarantined += 1;
+        self.file_away()?;
+        (self.tell)(Event::TitleQuarantined { uuid: title.uuid, message: why });
+        Ok(())
+    }
+
+    /// Hands it in.
+    async fn hand_in(&mut self, uuid: &str, facts: &RecordingFacts) -> Result<Answer, Trouble> {
         let mut tries = delays(2);
         loop {
             let stopped = self.stop.clone();
@@ -118,8 +155,8 @@ impl Session<'_> {
             };
             self.tell_clock();
             let error = match answer {
-                Ok(taken) => return Ok(Ok(taken)),
-                Err(SendError::Refused(problem)) => return refused(&problem, facts).map(Err),
+                Ok(taken) => return Ok(Answer::Taken(taken)),
+                Err(SendError::Refused(problem)) => return refused(&problem, facts),
                 Err(SendError::Link(error)) => error,
             };
             match wait_for(&error, &mut tries) {
@@ -171,23 +208,27 @@ impl Session<'_> {
             }
             Err(source) => return Err(of_file(SharedError::at(&recorded, source))),
         };
-        let needed = at_most(wave) + ROOM;
+        let needed = Lame::at_most(wave.duration_ms) + ROOM;
         let full = || PushError::DiskFull { path: mp3.to_owned() };
         if self.outgoing.free()? < needed {
             return Err(full().into());
         }
         let unfinished = self.outgoing.unfinished(uuid, part);
-        if let Err(error) = self.encoder.encode(&recorded, wave, &unfinished, self.stop).await {
+        if let Err(error) = encode(&self.lame, &recorded, wave, &unfinished, self.stop).await {
             // What is left of it goes at the next start, at the latest.
             let _ = remove(&unfinished);
             return Err(match error {
                 EncodeError::Stopped => PushError::Stopped.into(),
-                EncodeError::Absent { program, source } => PushError::NoEncoder { program, source }.into(),
+                EncodeError::Lame(LameError::Absent { program, source }) => {
+                    PushError::NoEncoder { program, source }.into()
+                }
                 // It says nothing of why it could not write.
                 _ if self.outgoing.free()? < needed => full().into(),
                 EncodeError::File { path, source } => of_file(SharedError::at(&path, source)),
-                EncodeError::Killed(_) => Trouble::Later { why: error.to_string(), is_passing: true },
-                EncodeError::Failed(_) | EncodeError::TooMuch | EncodeError::Short => {
+                EncodeError::Lame(LameError::Killed(_) | LameError::Process(_)) => {
+                    Trouble::Later { why: error.to_string(), is_passing: true }
+                }
+                EncodeError::Lame(LameError::Failed(_) | LameError::TooMuch) | EncodeError::Short => {
                     Trouble::ForGood(format!("its {name} cannot be encoded: {error}"))
                 }
             });
@@ -207,12 +248,17 @@ fn of_file(error: SharedError) -> Trouble {
 }
 
 /// What the gateway's refusal of a recording means.
-fn refused(problem: &Problem, facts: &RecordingFacts) -> Result<Vec<Sha256Digest>, Trouble> {
+fn refused(problem: &Problem, facts: &RecordingFacts) -> Result<Answer, Trouble> {
     match problem.code() {
         Some(ProblemCode::MissingUploads) if problem.digests.is_empty() => {
-            Ok(facts.title.into_iter().chain([facts.body]).collect())
+            Ok(Answer::Missing(facts.title.into_iter().chain([facts.body]).collect()))
         }
-        Some(ProblemCode::MissingUploads) => Ok(problem.digests.clone()),
+        Some(ProblemCode::MissingUploads) => Ok(Answer::Missing(problem.digests.clone())),
+        Some(ProblemCode::UnusableRecording)
+            if facts.title.is_some_and(|title| title != facts.body && problem.digests == [title]) =>
+        {
+            Ok(Answer::WithoutTitle(problem.detail.clone()))
+        }
         Some(
             ProblemCode::BadRequest | ProblemCode::Conflict | ProblemCode::TooLarge | ProblemCode::UnusableRecording,
         ) => Err(Trouble::ForGood(problem.detail.clone())),

@@ -53,8 +53,11 @@ pub enum RunError {
 /// # Errors
 /// [`RunError`], if it cannot begin. What fails later is told and tried again.
 pub async fn run(config: &Config, stop: &Stop, tell: Observer<'_>, ready: &dyn Fn()) -> Result<(), RunError> {
-    // A token that cannot be read is said now, and not at the first pull.
-    config.token()?;
+    if let Err(error) = config.token() {
+        // A pull does what needs no token, and then fails of the same.
+        let _ = Box::pin(pull(config, PullOptions::default(), stop, tell)).await;
+        return Err(error.into());
+    }
     let directory = DataDir::prepare(&config.data_dir, config.group.as_deref())?;
     Store::prepare(&directory)?;
     let wake = Wake::default();

@@ -1,8 +1,9 @@
-//! Text messages out: what the dialplan wrote down goes to a configured address, oldest first, each once.
+//! Text messages out: what the dialplan wrote down goes to a configured address, or to a program, oldest first, each once.
 //!
 //! Once, unless an answer was lost on the way: then nobody here can know, and the message goes again, with the same id.
 
 use std::collections::HashSet;
+use std::process::Stdio;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -10,6 +11,8 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{Client, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
 
 use crate::calls::{Calls, CallsError, Outgoing};
 use crate::config::{Send, SendMethod};
@@ -26,12 +29,18 @@ const TOO_OLD: i64 = 86_400;
 
 /// Sends what waits in `sms_out`.
 pub(super) struct Sender {
-    template: SecretString,
-    method: SendMethod,
-    client: Client,
+    way: Way,
     calls: Calls,
     /// Sent, and not noted yet: the database was locked or the disk full.
     sent: HashSet<i64>,
+}
+
+/// How a message leaves this host.
+enum Way {
+    /// By an address, with the message in its places.
+    Address { template: SecretString, method: SendMethod, client: Client },
+    /// By a program.
+    Program(Vec<String>),
 }
 
 /// Why a message was not sent now.
@@ -44,17 +53,7 @@ enum Trouble {
 
 impl Sender {
     pub(super) fn new(send: &Send, calls: Calls) -> Result<Self, ConfigError> {
-        let template = match &send.url_file {
-            Some(path) => Config::read_secret(path)?,
-            None => SecretString::from(send.url.clone().unwrap_or_default()),
-        };
-        let client = Client::builder()
-            .user_agent(concat!("audiospread/", env!("CARGO_PKG_VERSION")))
-            .timeout(PATIENCE)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(|error| ConfigError::Client(error.to_string()))?;
-        Ok(Self { template, method: send.method, client, calls, sent: HashSet::new() })
+        Ok(Self { way: Way::new(send)?, calls, sent: HashSet::new() })
     }
 
     /// Sends until it is told to stop.
@@ -90,7 +89,7 @@ impl Sender {
             } else if now - message.written_at > TOO_OLD {
                 Err("it could not be sent for a day".to_owned())
             } else {
-                match self.send(&message, &uuid).await {
+                match self.way.send(&message, &format!("{uuid}-{}", message.id)).await {
                     Ok(()) => {
                         self.sent.insert(message.id);
                         Ok(())
@@ -106,29 +105,87 @@ impl Sender {
         }
         Ok(())
     }
+}
 
-    async fn send(&self, message: &Outgoing, uuid: &str) -> Result<(), Trouble> {
-        let id = format!("{uuid}-{}", message.id);
-        let url = filled(self.template.expose_secret(), &message.number, &message.body, &id)
-            .ok_or_else(|| Trouble::Later("the url of [send] makes no address".to_owned()))?;
-        let request = match self.method {
-            SendMethod::Get => self.client.get(url),
-            SendMethod::Post => {
-                self.client.post(url).json(&json!({ "to": message.number, "text": message.body, "id": id }))
-            }
-        };
-        // The address may hold a password: it is in no error.
-        let answer = request.send().await.map_err(|error| Trouble::Later(error.without_url().to_string()))?;
-        match answer.status() {
-            status if status.is_success() => Ok(()),
-            status @ (StatusCode::REQUEST_TIMEOUT
-            | StatusCode::TOO_MANY_REQUESTS
-            | StatusCode::UNAUTHORIZED
-            | StatusCode::FORBIDDEN
-            | StatusCode::NOT_FOUND) => Err(Trouble::Later(format!("the address of [send] answers {status}"))),
-            status if status.is_client_error() => Err(Trouble::Refused(format!("refused with {status}"))),
-            status => Err(Trouble::Later(format!("the address of [send] answers {status}"))),
+impl Way {
+    fn new(send: &Send) -> Result<Self, ConfigError> {
+        if let Some(command) = &send.command {
+            return Ok(Self::Program(command.clone()));
         }
+        let template = match &send.url_file {
+            Some(path) => Config::read_secret(path)?,
+            None => SecretString::from(send.url.clone().unwrap_or_default()),
+        };
+        let client = Client::builder()
+            .user_agent(concat!("audiospread/", env!("CARGO_PKG_VERSION")))
+            .timeout(PATIENCE)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|error| ConfigError::Client(error.to_string()))?;
+        Ok(Self::Address { template, method: send.method, client })
+    }
+
+    async fn send(&self, message: &Outgoing, id: &str) -> Result<(), Trouble> {
+        match self {
+            Self::Address { template, method, client } => post(template, *method, client, message, id).await,
+            Self::Program(command) => Box::pin(hand_over(command, message, id)).await,
+        }
+    }
+}
+
+async fn post(
+    template: &SecretString,
+    method: SendMethod,
+    client: &Client,
+    message: &Outgoing,
+    id: &str,
+) -> Result<(), Trouble> {
+    let url = filled(template.expose_secret(), &message.number, &message.body, id)
+        .ok_or_else(|| Trouble::Later("the url of [send] makes no address".to_owned()))?;
+    let request = match method {
+        SendMethod::Get => client.get(url),
+        SendMethod::Post => client.post(url).json(&json!({ "to": message.number, "text": message.body, "id": id })),
+    };
+    // The address may hold a password: it is in no error.
+    let answer = request.send().await.map_err(|error| Trouble::Later(error.without_url().to_string()))?;
+    match answer.status() {
+        status if status.is_success() => Ok(()),
+        status @ (StatusCode::REQUEST_TIMEOUT
+        | StatusCode::TOO_MANY_REQUESTS
+        | StatusCode::UNAUTHORIZED
+        | StatusCode::FORBIDDEN
+        | StatusCode::NOT_FOUND) => Err(Trouble::Later(format!("the address of [send] answers {status}"))),
+        status if status.is_client_error() => Err(Trouble::Refused(format!("refused with {status}"))),
+        status => Err(Trouble::Later(format!("the address of [send] answers {status}"))),
+    }
+}
+
+/// Gives a message to a program, which has it once it ends with 0. No shell reads any of it.
+async fn hand_over(command: &[String], message: &Outgoing, id: &str) -> Result<(), Trouble> {
+    let later = |why: String| Trouble::Later(format!("the command of [send]: {why}"));
+    let Some((program, arguments)) = command.split_first() else { return Err(later("there is none".to_owned())) };
+    let arguments = arguments.iter().map(|argument| argument.replace("{number}", &message.number).replace("{id}", id));
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| later(format!("{program} cannot be run: {error}")))?;
+    if let Some(mut input) = child.stdin.take() {
+        // Whoever does not read it says why by how he ends.
+        let _ = input.write_all(message.body.as_bytes()).await;
+    }
+    match tokio::time::timeout(PATIENCE, child.wait_with_output()).await {
+        Ok(Ok(ended)) if ended.status.success() => Ok(()),
+        Ok(Ok(ended)) => {
+            let said = String::from_utf8_lossy(&ended.stderr);
+            let last = said.lines().last().unwrap_or_default().chars().take(200).collect::<String>();
+            Err(later(format!("{program} ended with {}: {last}", ended.status)))
+        }
+        Ok(Err(error)) => Err(later(error.to_string())),
+        Err(_) => Err(later(format!("{program} does not come to an end"))),
     }
 }
 

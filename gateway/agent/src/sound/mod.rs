@@ -4,22 +4,19 @@
 //! ([`make_phone_sound`] is what the hidden command `phone-sound` does): a parser that panics, goes round in circles or wants all memory
 //! then ends with that process, at bounds that it gives itself, and nothing else ends with it. Who starts it is [`crate::workshop`].
 
-mod bounds;
-mod decode;
 mod loudness;
-mod resample;
 mod write;
 
 use std::fmt;
 use std::fs::File;
 use std::io;
 
+use audiospread_sound::{Bounds, DecodeError, decode};
 use camino::Utf8Path;
+use rustix::process::{Signal, set_parent_process_death_signal};
 use serde::{Deserialize, Serialize};
 
-use self::decode::Decoder;
 use self::loudness::{Limiter, Meter};
-use self::resample::ToTelephone;
 use self::write::Writer;
 #[cfg(test)]
 pub(crate) use self::write::head as wave_head;
@@ -27,8 +24,8 @@ pub(crate) use self::write::head as wave_head;
 /// Samples a second of a telephone.
 pub(crate) const RATE: u32 = 8000;
 
-/// A longer sound is none that anybody publishes: twelve hours.
-const LONGEST: u64 = 12 * 3600 * RATE as u64;
+/// What making one may take: some megabytes, and an hour for twelve hours of sound at a slow board's pace. Calls come first on this host.
+const BOUNDS: Bounds = Bounds { memory: 1 << 30, seconds: 3600, file: None, niceness: 5 };
 
 /// A format of sounds in which Asterisk finds a moment exactly.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -115,6 +112,15 @@ pub enum SoundError {
     NoEncoder(String),
 }
 
+impl From<DecodeError> for SoundError {
+    fn from(error: DecodeError) -> Self {
+        match error {
+            DecodeError::Undecodable(why) => Self::Undecodable(why),
+            DecodeError::Io(error) => Self::Io(error),
+        }
+    }
+}
+
 /// Makes a phone sound from an audio file; `to` is written anew, at most `at_most` bytes. Gives the process its bounds first: it is the last
 /// thing that a process does.
 ///
@@ -126,7 +132,9 @@ pub fn make_phone_sound(
     format: SoundFormat,
     at_most: u64,
 ) -> Result<PhoneSound, SoundError> {
-    bounds::set()?;
+    // Whoever wanted the sound may be killed: then nobody wants it.
+    set_parent_process_death_signal(Some(Signal::KILL)).map_err(io::Error::from)?;
+    BOUNDS.take()?;
     convert(from, to, format, at_most)
 }
 
@@ -154,35 +162,7 @@ fn convert(from: &Utf8Path, to: &Utf8Path, format: SoundFormat, at_most: u64) ->
 
 /// Decodes a file and hands it out as the telephone has it; says how many samples there were.
 fn each_block(from: &Utf8Path, take: &mut dyn FnMut(&[f32]) -> Result<(), SoundError>) -> Result<u64, SoundError> {
-    let mut decoder = Decoder::open(File::open(from)?, from.extension())?;
-    let mut resampler: Option<ToTelephone> = None;
-    let (mut mono, mut out, mut samples) = (Vec::new(), Vec::new(), 0_u64);
-    let mut deliver = |out: &mut Vec<f32>| {
-        samples += out.len() as u64;
-        if samples > LONGEST {
-            return Err(SoundError::Undecodable("it is longer than twelve hours".to_owned()));
-        }
-        take(out)?;
-        out.clear();
-        Ok(())
-    };
-    while let Some(rate) = decoder.next(&mut mono)? {
-        // Pieces of different rates that were joined follow each other, each at its own.
-        if let Some(former) = resampler.take_if(|resampler| resampler.source_rate() != rate) {
-            former.finish(&mut out)?;
-        }
-        let resampler = match &mut resampler {
-            Some(resampler) => resampler,
-            none => none.insert(ToTelephone::new(rate)?),
-        };
-        resampler.push(&mono, &mut out)?;
-        deliver(&mut out)?;
-    }
-    if let Some(last) = resampler {
-        last.finish(&mut out)?;
-        deliver(&mut out)?;
-    }
-    Ok(samples)
+    decode(File::open(from)?, from.extension(), RATE, take)
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use sha2::{Digest, Sha256};
 
 pub(crate) use self::packs::{Memory as PackMemory, Packs, Remembered};
-pub(crate) use self::phone::adopt_at;
+pub(crate) use self::phone::{adopt_at, format_of};
 use crate::shared::{DataDir, SharedError};
 
 /// The audio store of a data directory.
@@ -31,6 +31,21 @@ pub(crate) struct StoredFile {
     pub(crate) sha256: Sha256Digest,
     pub(crate) size: u64,
     pub(crate) modified: SystemTime,
+}
+
+/// The bytes of a file: how many, and their digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bytes {
+    pub(crate) count: u64,
+    pub(crate) sha256: Sha256Digest,
+}
+
+impl Bytes {
+    /// Reads a file.
+    pub(crate) fn of(path: &Utf8Path) -> Result<Self, SharedError> {
+        let count = fs::metadata(path).map_err(|source| SharedError::at(path, source))?.len();
+        Ok(Self { count, sha256: hash_file(path)? })
+    }
 }
 
 /// Why a file cannot be kept or read.

@@ -44,22 +44,29 @@ impl Store {
         adopt_at(from, &self.phone_path(sha256, format), 2)
     }
 
-    /// Removes what is there of a sound in other formats than this one, which is there.
-    pub(crate) fn keep_only(&self, sha256: Sha256Digest, format: SoundFormat) -> Result<(), SharedError> {
+    /// Removes what is there of a sound in other formats than this one, which is there; the formats that it was there in.
+    pub(crate) fn keep_only(&self, sha256: Sha256Digest, format: SoundFormat) -> Result<Vec<SoundFormat>, SharedError> {
+        let mut gone = Vec::new();
         for other in SoundFormat::ALL.into_iter().filter(|other| *other != format) {
             let path = self.phone_path(sha256, other);
             match fs::remove_file(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(SharedError::at(&path, error)),
-                _ => {}
+                Ok(()) => gone.push(other),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(SharedError::at(&path, error)),
             }
         }
-        Ok(())
+        Ok(gone)
     }
 
     /// Calls `each` with every phone sound.
     pub(crate) fn each_phone_sound(&self, each: &mut dyn FnMut(StoredFile)) -> Result<(), SharedError> {
         Self::each_below(&self.phone_dir(), each)
     }
+}
+
+/// The format that the name of a phone sound says.
+pub(crate) fn format_of(path: &Utf8Path) -> Option<SoundFormat> {
+    path.extension()?.parse().ok()
 }
 
 /// Renames a finished file to where Asterisk reads it, below `levels` directories that may be absent; the name is on the disk.

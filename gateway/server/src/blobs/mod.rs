@@ -32,7 +32,7 @@ use audiospread_protocol::Sha256Digest;
 use camino::Utf8Path;
 use tokio::sync::Mutex;
 
-pub use encoder::{EncodeError, Encoder};
+pub use encoder::{EncodeError, Encoder, UNDECODABLE, decode_bounded};
 pub use index::{Index, Progress};
 pub use open::{BlobError, OpenBlob};
 pub use packs::{LoadedPacks, PackError, PackSounds, load_packs};
@@ -58,6 +58,8 @@ pub struct Blobs {
     storage: ArcSwapOption<Storage>,
     checking: Arc<Mutex<()>>,
     encoder: Option<Encoder>,
+    /// How long a new sound waits for its rendition.
+    rendition_wait: Duration,
     /// The sounds of which no rendition could be made since the start.
     unrendered: std::sync::Mutex<HashSet<Sha256Digest>>,
 }
@@ -100,6 +102,7 @@ impl Blobs {
             storage: ArcSwapOption::empty(),
             checking: Arc::default(),
             encoder: None,
+            rendition_wait: Duration::ZERO,
             unrendered: std::sync::Mutex::default(),
         })
     }

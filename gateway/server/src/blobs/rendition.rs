@@ -1,6 +1,6 @@
 //! Phone renditions: the same sound for slow links, made in the background.
 //!
-//! A new sound waits for its rendition, for a minute at most: a phone server that follows the feed would begin with the original otherwise.
+//! A new sound waits for its rendition, but not for long: a phone server that follows the feed would begin with the original otherwise.
 //! Where many sounds are new none waits; they are published, and gain their renditions in later versions. A failure is a line in the log, and
 //! the sound is published without; a start of the gateway tries again.
 
@@ -9,6 +9,7 @@ use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use audiospread_protocol::{PhoneRendition, Sha256Digest};
+use audiospread_sound::LameError;
 use camino::Utf8Path;
 use tokio::io::AsyncReadExt as _;
 use tokio::sync::watch;
@@ -23,8 +24,6 @@ use crate::catalogue::site::AudioSource;
 
 /// A new sound waits only while no more than so many are new.
 const FEW: u64 = 8;
-/// For so long a new sound waits.
-const WAIT: Duration = Duration::from_secs(60);
 /// What was made of published sounds is published at least this often.
 const PUBLISH: Duration = Duration::from_secs(30);
 /// How long to wait before what failed is tried again, at first and at most.
@@ -77,15 +76,28 @@ impl From<io::Error> for RenderError {
 impl RenderError {
     /// Whether it is the sound's fault, so that another try would end as this one.
     const fn is_of_sound(&self) -> bool {
-        matches!(self, Self::Encode(EncodeError::Failed(_) | EncodeError::TooMuch | EncodeError::Unlike))
+        matches!(
+            self,
+            Self::Encode(
+                EncodeError::Lame(LameError::Failed(_) | LameError::TooMuch)
+                    | EncodeError::Undecodable
+                    | EncodeError::Unlike
+            )
+        )
+    }
+
+    /// Whether it says nothing of other sounds, and this one is tried again when something is published.
+    const fn is_passing(&self) -> bool {
+        matches!(self, Self::Open(_) | Self::Encode(EncodeError::Killed(_) | EncodeError::Lame(LameError::Killed(_))))
     }
 }
 
 impl Blobs {
-    /// Makes renditions by this encoder, and publishes them.
+    /// Makes renditions by this encoder, and publishes them; a new sound waits so long for its own.
     #[must_use]
-    pub fn with_renditions(mut self, encoder: Encoder) -> Self {
+    pub fn with_renditions(mut self, encoder: Encoder, wait: Duration) -> Self {
         self.index.publish_renditions();
+        self.rendition_wait = wait;
         self.encoder = Some(encoder);
         self
     }
@@ -128,8 +140,8 @@ impl Blobs {
             match self.render(encoder, &source, &entry, audio).await {
                 Ok(rendition) => made.push((sha256, rendition)),
                 Err(error) if error.is_of_sound() => self.note_failure(&source, sha256, &error),
-                // It was changed meanwhile, or cannot be read; the index looks after that, and the others are not held up.
-                Err(RenderError::Open(error)) => tracing::debug!(%error, sound = %sha256, "no rendition yet"),
+                // It was changed meanwhile, or cannot be read, which the index looks after; or this host had no memory left.
+                Err(error) if error.is_passing() => tracing::debug!(%error, sound = %sha256, "no rendition yet"),
                 Err(error) => {
                     self.index.add_renditions(&made);
                     return Err(error);
@@ -158,7 +170,7 @@ impl Blobs {
         {
             return;
         }
-        match tokio::time::timeout(WAIT, self.render(encoder, source, entry, audio)).await {
+        match tokio::time::timeout(self.rendition_wait, self.render(encoder, source, entry, audio)).await {
             Ok(Ok(rendition)) => self.index.add_renditions(&[(audio.sha256, rendition)]),
             Ok(Err(error)) if error.is_of_sound() => self.note_failure(source, audio.sha256, &error),
             // It is made once the sound is published.
@@ -182,7 +194,7 @@ impl Blobs {
         })
         .await??;
         let path = Utf8Path::from_path(file.path()).ok_or_else(|| io::Error::other("a path is no UTF-8"))?.to_owned();
-        encoder.encode(blob.file, audio.mime, audio.duration_ms, &path).await?;
+        encoder.encode(blob.file, audio.duration_ms, &path).await?;
         let made = std::fs::File::open(&path)?;
         let (made, measured) = unblocked(move || measure(&made).map(|measured| (made, measured))).await??;
         let rendition = match measured.sound {
@@ -245,7 +257,7 @@ impl Blobs {
 /// The audio of an entry, if it would gain by a rendition.
 fn gaining(entry: &Entry) -> Option<Audio> {
     match entry.condition {
-        Condition::Ready(audio) if gains(audio.mime, entry.facts.size, audio.duration_ms) => Some(audio),
+        Condition::Ready(audio) if gains(entry.facts.size, audio.duration_ms) => Some(audio),
         _ => None,
     }
 }

@@ -62,11 +62,13 @@ pub struct Renditions {
     pub enabled: bool,
     /// The program `lame`, by its path or, as it is found, by its name.
     pub encoder: String,
+    /// Seconds for which a new sound waits for its rendition before it is published without; 0: not at all.
+    pub wait_seconds: u64,
 }
 
 impl Default for Renditions {
     fn default() -> Self {
-        Self { enabled: false, encoder: "lame".into() }
+        Self { enabled: false, encoder: "lame".into(), wait_seconds: 60 }
     }
 }
 

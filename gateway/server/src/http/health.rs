@@ -38,6 +38,8 @@ pub(super) struct Status {
     readers_waiting: usize,
     /// How the last refresh went.
     refresh: refresh::Status,
+    /// What this token may be used for.
+    scopes: Vec<&'static str>,
 }
 
 /// Alive.
@@ -85,7 +87,8 @@ pub(super) struct Check {
         (status = 200, description = "How it is doing.", body = Status, example = json!({
             "version": 7, "cursor": "5d0f3c9a71be2846-7-9f86d081884c7d65", "entities": 262, "committed_at": "2026-11-23T12:00:00Z",
             "audio_pending": 0, "audio_known": 187, "readers_waiting": 1,
-            "refresh": {"loaded": true, "refreshed_at": "2026-11-23T12:04:30Z", "error": null, "source_reachable": true, "held": false, "waiting": 0}
+            "refresh": {"loaded": true, "refreshed_at": "2026-11-23T12:04:30Z", "error": null, "source_reachable": true, "held": false, "waiting": 0},
+            "scopes": ["feed", "subscribers", "blobs", "recordings", "calls"]
         })),
         openapi::NotAllowed, openapi::Faulty
     ))]
@@ -101,6 +104,7 @@ pub(super) async fn status(caller: Authorized<Feed>, state: web::Data<State>) ->
         audio_known: index.known,
         readers_waiting: state.metrics.waiting(),
         refresh: state.refresh.status(),
+        scopes: caller.token.scopes.iter().map(|scope| scope.as_str()).collect(),
     })
 }
 

@@ -121,7 +121,8 @@ impl Recording {
 ///
 /// The bytes of title and body are uploaded before. They are decoded to their end; then title, body and facts become visible in one step. The
 /// same recording again is answered with 200 and changes nothing; another one under the same uuid is refused. `missing_uploads` lists the
-/// digests of bytes that were never uploaded, or have expired: upload them again.
+/// digests of bytes that were never uploaded, or have expired: upload them again. `unusable_recording` has the digest of the part that cannot be used:
+/// where it is the title's, the recording may be handed in without one.
 #[utoipa::path(put, path = "/v1/recordings/{uuid}", tag = "recordings", operation_id = "put_recording",
     security(("bearer" = ["recordings"]), ("basic" = [])),
     params(("uuid" = String, Path, description = "Made on the phone server when recording begins.", example = "6f1c0f1e-9a44-4b0e-8f6f-0d6f0c2b7a11", pattern = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")),
@@ -349,12 +350,13 @@ fn refusal(error: SubmitError) -> Refusal {
             )
             .about(digests)
         }
-        SubmitError::Unusable { .. } => {
+        SubmitError::Unusable { sha256, .. } => {
             let why = error.to_string();
             Refusal::new(
                 ProblemCode::UnusableRecording,
                 format!("It is not kept: {why}. Keep your copy for somebody to listen to."),
             )
+            .about(vec![sha256])
         }
         SubmitError::Feed(error) => super::feed::refusal(error),
         SubmitError::Store(error) => Refusal::unavailable("The gateway's disk", error),

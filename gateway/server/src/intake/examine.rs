@@ -6,20 +6,11 @@
 use std::fs::File;
 use std::io;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use audiospread_sound::{Bounds, Decoder};
 use serde::{Deserialize, Serialize};
-use symphonia::core::codecs::CodecParameters;
-use symphonia::core::codecs::audio::AudioDecoderOptions;
-use symphonia::core::codecs::audio::well_known::CODEC_ID_MP3;
-use symphonia::core::formats::probe::Hint;
-use symphonia::core::formats::{FormatOptions, TrackType};
-use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
-use symphonia::core::meta::MetadataOptions;
 
-/// Address space, in bytes; the program itself is mapped too.
-const MEMORY: u64 = 1 << 30;
-/// Seconds of a processor.
-const SECONDS: u64 = 60;
+/// What examining may take; it writes no file.
+const BOUNDS: Bounds = Bounds { memory: 1 << 30, seconds: 60, file: Some(0), niceness: 0 };
 /// The loudest tenth of a second of a sound with nearly nothing to hear is below this, as a share of full scale: -50 dB.
 const SILENCE: f64 = 0.003_162;
 
@@ -38,9 +29,9 @@ pub enum Unusable {
     /// It is no mp3, or broken so that nothing can be heard.
     #[error("it is no mp3 that can be played")]
     NotAudio,
-    /// This host.
+    /// This host is at fault.
     #[error("this process cannot be bounded: {0}")]
-    Bounds(io::Error),
+    Host(#[from] io::Error),
 }
 
 /// Bounds this process, then decodes a sound to its end.
@@ -48,60 +39,25 @@ pub enum Unusable {
 /// # Errors
 /// [`Unusable`].
 pub fn examine_bounded(file: File) -> Result<Sound, Unusable> {
-    for (resource, bound) in
-        [(Resource::As, MEMORY), (Resource::Cpu, SECONDS), (Resource::Core, 0), (Resource::Fsize, 0)]
-    {
-        let bound = getrlimit(resource).maximum.map_or(bound, |maximum| maximum.min(bound));
-        setrlimit(resource, Rlimit { current: Some(bound), maximum: Some(bound) })
-            .map_err(|error| Unusable::Bounds(error.into()))?;
-    }
+    BOUNDS.take()?;
     examine(file)
 }
 
 fn examine(file: File) -> Result<Sound, Unusable> {
-    let stream = MediaSourceStream::new(Box::new(file), MediaSourceStreamOptions::default());
-    let mut reader = symphonia::default::get_probe()
-        .probe(Hint::new().with_extension("mp3"), stream, FormatOptions::default(), MetadataOptions::default())
-        .map_err(|_| Unusable::NotAudio)?;
-    let track = reader.default_track(TrackType::Audio).ok_or(Unusable::NotAudio)?;
-    let Some(CodecParameters::Audio(parameters)) = track.codec_params.as_ref().filter(|codec| is_mp3(codec)) else {
+    let mut decoder = Decoder::open(file, Some("mp3")).map_err(|_| Unusable::NotAudio)?;
+    if !decoder.is_mp3() {
         return Err(Unusable::NotAudio);
-    };
-    let id = track.id;
-    let mut decoder = symphonia::default::get_codecs()
-        .make_audio_decoder(parameters, &AudioDecoderOptions::default())
-        .map_err(|_| Unusable::NotAudio)?;
-    let (mut samples, mut heard, mut unheard) = (Vec::new(), 0_u64, 0_u64);
-    let mut loudness = Loudness::default();
-    let mut microseconds = 0_u64;
-    // What was cut off is as long as it can be heard.
-    while let Ok(Some(packet)) = reader.next_packet() {
-        if packet.track_id != id {
-            continue;
-        }
-        let Ok(buffer) = decoder.decode(&packet) else {
-            unheard += 1;
-            continue;
-        };
-        let (rate, channels) = (u64::from(buffer.spec().rate()), buffer.num_planes().max(1));
-        if buffer.is_empty() || !(4_000..=192_000).contains(&rate) {
-            continue;
-        }
-        samples.resize(buffer.samples_interleaved(), 0.0_f32);
-        buffer.copy_to_slice_interleaved(&mut samples);
-        heard += 1;
-        microseconds += 1_000_000 * (samples.len() / channels) as u64 / rate;
-        loudness.add(&samples, rate * channels as u64 / 10);
     }
-    // In bytes that are no audio something that looks like a frame is found by chance.
-    if heard == 0 || unheard > heard {
+    let (mut samples, mut loudness, mut microseconds) = (Vec::new(), Loudness::default(), 0_u64);
+    while let Some(rate) = decoder.next(&mut samples).map_err(|_| Unusable::NotAudio)? {
+        let rate = u64::from(rate);
+        microseconds += 1_000_000 * samples.len() as u64 / rate;
+        loudness.add(&samples, rate / 10);
+    }
+    if microseconds == 0 {
         return Err(Unusable::NotAudio);
     }
     Ok(Sound { duration_ms: microseconds.div_ceil(1_000), silent: loudness.end() < SILENCE })
-}
-
-fn is_mp3(codec: &CodecParameters) -> bool {
-    matches!(codec, CodecParameters::Audio(audio) if audio.codec == CODEC_ID_MP3)
 }
 
 /// The loudest tenth of a second, as the root of the mean of squares.

@@ -86,6 +86,8 @@ pub enum SubmitError {
     Unusable {
         /// Which.
         part: Part,
+        /// Its bytes.
+        sha256: Sha256Digest,
         /// Why.
         why: String,
     },
@@ -164,7 +166,7 @@ impl Recordings {
         let (mut there, mut missing) = (Vec::with_capacity(parts.len()), Vec::new());
         for (part, sha256) in &parts {
             match self.bytes_of(uuid, *part, sha256)? {
-                Some(file) => there.push((*part, file)),
+                Some(file) => there.push((*part, *sha256, file)),
                 None => missing.push(*sha256),
             }
         }
@@ -172,8 +174,8 @@ impl Recordings {
             return Err(SubmitError::Missing(missing));
         }
         let mut sounds = Vec::with_capacity(parts.len());
-        for (part, file) in there {
-            sounds.push(self.examine(part, file).await?);
+        for (part, sha256, file) in there {
+            sounds.push(self.examine(part, sha256, file).await?);
         }
         let body = sounds.pop().ok_or(SubmitError::Facts("body"))?;
         let row = Row { uuid, content, server, facts, category, body, title: sounds.pop() };
@@ -224,8 +226,8 @@ impl Recordings {
         Ok(())
     }
 
-    async fn examine(&self, part: Part, file: File) -> Result<super::Heard, SubmitError> {
-        let unusable = |why: String| SubmitError::Unusable { part, why };
+    async fn examine(&self, part: Part, sha256: Sha256Digest, file: File) -> Result<super::Heard, SubmitError> {
+        let unusable = |why: String| SubmitError::Unusable { part, sha256, why };
         let size = file.metadata()?.len();
         let Sound { duration_ms, silent } = self.examiner.examine(file).await.map_err(|error| match error {
             ExamineError::NotAudio | ExamineError::TooMuch => unusable(error.to_string()),

@@ -1,9 +1,10 @@
-"""Speaks the contract of drupal-module/README.md from the gateway's side, as strictly as it is written.
+"""A stand-in for the gateway, for what the real one never says, or not on one site: answers that are wrong, names that are markup, sums that fall,
+bytes in each place where they may be. It also writes down what exactly it is told. Everything else is tested with the gateway itself.
 
-It knows nothing of a site: what it answers and what it was told lies in the directory it is given, so that a test can write the one and read
-the other. It keeps to what the contract promises (types, order, what is offered again), and refuses what the contract does not allow.
+It speaks the contract of drupal-module/README.md as strictly as it is written: types, order, what is offered again; and refuses what the
+contract does not allow. What it answers and what it was told lies in the directory it is given.
 
-    python3 gateway.py DIRECTORY TOKEN        prints its address and serves until it is killed
+    python3 stand_in_gateway.py DIRECTORY TOKEN        prints its address and serves until it is killed
 """
 
 import base64
@@ -123,16 +124,13 @@ def serve(directory, token):
                 pass  # whoever notifies does not wait for the answer
 
         def allowed(self):
-            if self.headers.get("Authorization") == expected:
-                return True
-            self.answer(401, b"token unknown", "text/plain")
-            return False
+            return self.headers.get("Authorization") == expected
 
         def do_POST(self):
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            if not self.allowed():
-                return
             try:
+                if not self.allowed():
+                    raise xmlrpc.client.Fault(401, "The gateway does not know this token.")
                 arguments, method = xmlrpc.client.loads(body)
                 answer = xmlrpc.client.dumps((contract.call(method, arguments),), methodresponse=True)
             except xmlrpc.client.Fault as fault:
@@ -141,6 +139,7 @@ def serve(directory, token):
 
         def do_GET(self):
             if not self.allowed():
+                self.answer(401, b"token unknown", "text/plain")
                 return
             name = self.path.rsplit("/", 2)[-2:]
             known = self.path.startswith(("/v1/recordings/", "/v1/blobs/"))

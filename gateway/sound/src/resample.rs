@@ -1,17 +1,18 @@
-//! From any rate to that of the telephone, block by block.
+//! From any rate to another one, block by block.
 
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Fft, FixedSync, Indexing, Resampler};
 
-use super::{RATE, SoundError};
+use crate::DecodeError;
 
 /// Frames that go in at once, about.
 const CHUNK: usize = 1024;
 
 /// A resampler of one channel that neither begins late nor ends early.
-pub(super) struct ToTelephone {
+pub(super) struct Resampled {
     from: u32,
-    /// Nothing, where the rate is the telephone's already.
+    to: u32,
+    /// Nothing, where the rate is the wanted one already.
     resampler: Option<Fft<f32>>,
     waiting: Vec<f32>,
     produced: Vec<f32>,
@@ -21,15 +22,15 @@ pub(super) struct ToTelephone {
     given: u64,
 }
 
-impl ToTelephone {
-    pub(super) fn new(from: u32) -> Result<Self, SoundError> {
-        let resampler = if from == RATE {
+impl Resampled {
+    pub(super) fn new(from: u32, to: u32) -> Result<Self, DecodeError> {
+        let resampler = if from == to {
             None
         } else {
-            Some(Fft::new(from as usize, RATE as usize, CHUNK, 1, FixedSync::Input).map_err(odd)?)
+            Some(Fft::new(from as usize, to as usize, CHUNK, 1, FixedSync::Input).map_err(odd)?)
         };
         let late = resampler.as_ref().map_or(0, Resampler::output_delay);
-        Ok(Self { from, resampler, waiting: Vec::new(), produced: Vec::new(), late, taken: 0, given: 0 })
+        Ok(Self { from, to, resampler, waiting: Vec::new(), produced: Vec::new(), late, taken: 0, given: 0 })
     }
 
     pub(super) const fn source_rate(&self) -> u32 {
@@ -37,7 +38,7 @@ impl ToTelephone {
     }
 
     /// Takes samples, and appends what comes of them.
-    pub(super) fn push(&mut self, samples: &[f32], out: &mut Vec<f32>) -> Result<(), SoundError> {
+    pub(super) fn push(&mut self, samples: &[f32], out: &mut Vec<f32>) -> Result<(), DecodeError> {
         self.taken += samples.len() as u64;
         if self.resampler.is_none() {
             out.extend_from_slice(samples);
@@ -53,11 +54,11 @@ impl ToTelephone {
     }
 
     /// The last samples, which the filter still holds.
-    pub(super) fn finish(mut self, out: &mut Vec<f32>) -> Result<(), SoundError> {
+    pub(super) fn finish(mut self, out: &mut Vec<f32>) -> Result<(), DecodeError> {
         if self.resampler.is_none() {
             return Ok(());
         }
-        let due = (self.taken * u64::from(RATE)).div_ceil(u64::from(self.from));
+        let due = (self.taken * u64::from(self.to)).div_ceil(u64::from(self.from));
         let mut rest = self.waiting.len();
         while self.given < due {
             let before = out.len();
@@ -74,7 +75,7 @@ impl ToTelephone {
     }
 
     /// One chunk from `begin` on, or `partial` samples and silence; says how many were used, or that there are too few.
-    fn step(&mut self, begin: usize, partial: Option<usize>, out: &mut Vec<f32>) -> Result<Option<usize>, SoundError> {
+    fn step(&mut self, begin: usize, partial: Option<usize>, out: &mut Vec<f32>) -> Result<Option<usize>, DecodeError> {
         let Some(resampler) = &mut self.resampler else { return Ok(None) };
         let needed = resampler.input_frames_next();
         if partial.is_none() && self.waiting.len() - begin < needed {
@@ -97,6 +98,6 @@ impl ToTelephone {
     }
 }
 
-fn odd(error: impl std::fmt::Display) -> SoundError {
-    SoundError::Undecodable(format!("its rate cannot be converted: {error}"))
+fn odd(error: impl std::fmt::Display) -> DecodeError {
+    DecodeError::Undecodable(format!("its rate cannot be converted: {error}"))
 }
