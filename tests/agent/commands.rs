@@ -140,7 +140,7 @@ async fn prune_removes_old_sounds_that_nothing_names_and_nothing_else() {
 #[test]
 fn commands_before_the_first_pull_say_so() {
     let phone = Phone::of("http://127.0.0.1:9");
-    for command in ["status", "menu", "verify"] {
+    for command in ["status", "menu", "verify", "prune"] {
         let ran = phone.run(&[command]);
         assert_eq!(ran.code(), 1, "{ran}");
         assert!(ran.err().contains("run `audiospread pull`"), "{ran}");

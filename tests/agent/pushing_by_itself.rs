@@ -1,17 +1,18 @@
 //! The agent that stays sends what callers left as soon as they hung up, and syncs when it is told to, by XML-RPC.
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 use std::time::Duration;
 
 use super::pushing::{Office, message, title};
 use super::running::{Running, until};
+use crate::harness::free_address;
 
 /// Opens the hook.
 fn with_a_hook(office: &Office) -> SocketAddr {
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = free_address();
     fs::write(office.phone.path().join("sms.token"), "secret-token\n").unwrap();
     let more = format!(
         "pull_seconds = 86400\n[hook]\nlisten = \"{address}\"\ntoken_file = \"sms.token\"\ncountry_code = \"221\"\n"

@@ -12,6 +12,7 @@ use rusqlite::Connection;
 
 use super::phone_behind_a_link;
 use super::running::{Running, until};
+use crate::harness::free_address;
 use crate::harness::phone::Phone;
 
 struct Desk {
@@ -25,7 +26,7 @@ impl Desk {
     /// An agent without a gateway, with its hook open and a spool of its own.
     fn new(more: &str) -> Self {
         let phone = Phone::of("http://127.0.0.1:9");
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let address = free_address();
         for directory in ["spool/outgoing", "spool/tmp"] {
             fs::create_dir_all(phone.path().join(directory)).unwrap();
         }

@@ -1,6 +1,6 @@
 //! The gateway as a process of its own, for a site.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -11,8 +11,8 @@ use camino::Utf8PathBuf;
 use rustix::process::{Pid, Signal};
 use tokio::sync::OnceCell;
 
-use super::DrupalSite;
 use super::drupal_site::merge;
+use super::{DrupalSite, free_address};
 
 /// A gateway's process; killed when it is dropped, or when the tests' process ends.
 pub(crate) struct Gateway {
@@ -75,8 +75,7 @@ impl Gateway {
     }
 
     fn start(site: &DrupalSite, name: &str, settings: &str, remove: &str) -> Self {
-        // A port that was free a moment ago: the configuration wants to know it before.
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let address = free_address();
         write_tokens(site);
         let mut config: toml::Table = site.config_text().parse().unwrap();
         config.insert("listen".into(), address.to_string().into());

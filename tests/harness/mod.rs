@@ -7,6 +7,7 @@ pub(crate) mod editor;
 pub(crate) mod gateway;
 mod mariadb;
 pub(crate) mod phone;
+mod ports;
 pub(crate) mod proxy;
 pub(crate) mod said;
 pub(crate) mod small_disk;
@@ -15,3 +16,4 @@ pub(crate) mod xmlrpc;
 
 pub(crate) use drupal_site::{DrupalSite, Engine, copy_directory};
 pub(crate) use mariadb::Mariadb;
+pub(crate) use ports::free_address;

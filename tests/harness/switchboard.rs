@@ -7,6 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use audiospread_caller::{Codec, Line, Sound};
@@ -104,8 +105,10 @@ impl Switchboard {
         address
     }
 
-    /// Starts Asterisk, after [`Self::kill`] too.
+    /// Starts Asterisk, after [`Self::kill`] too. One at a time: several at once take the machine from those who are telephoning.
     pub(crate) fn start(&self) {
+        static STARTING: Mutex<()> = Mutex::new(());
+        let _starting = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
         let mut command = Command::new(script());
         command
             .arg("start")

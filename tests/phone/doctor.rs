@@ -7,6 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use crate::agent::running::{Running, until};
+use crate::harness::free_address;
 use crate::harness::gateway::{Gateway, WITHOUT_FEED, WITHOUT_SUBSCRIBERS};
 use crate::harness::phone::Phone;
 use crate::harness::proxy::{Fault, Proxy};
@@ -86,7 +87,7 @@ impl Host {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_phone_server_where_all_is_well_gets_no_complaint() {
     let mut host = Host::new().await;
-    host.set("hook", "listen", TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string());
+    host.set("hook", "listen", free_address().to_string());
     host.set("hook", "token_file", "token");
     host.set("hook", "country_code", "221");
     let said = host.examine();

@@ -3,13 +3,14 @@
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
 use crate::agent::running::{Running, until};
+use crate::harness::free_address;
 use crate::harness::gateway::Gateway;
 use crate::harness::phone::Phone;
 use crate::harness::switchboard::Switchboard;
@@ -31,7 +32,7 @@ impl Desk {
         let (_, gateway) = Gateway::shared().await;
         let phone = Phone::with_packs(&gateway.url());
         phone.pull();
-        let desk = Self { board: Switchboard::of(phone, &[]), hook: free() };
+        let desk = Self { board: Switchboard::of(phone, &[]), hook: free_address() };
         fs::write(desk.path("sms.token"), format!("{TOKEN}\n")).unwrap();
         let settings = format!(
             "packs_dir = \"{SCRIPTS}/packs\"\n[asterisk]\noutgoing = \"{}\"\n[hook]\nlisten = \"{}\"\ntoken_file = \"sms.token\"\n\
@@ -61,11 +62,6 @@ impl Desk {
         let query = format!("SELECT count(*) FROM sms_out WHERE number = '{ASKER}' AND state = 'sent'");
         self.board.calls().query_row(&query, [], |row| row.get(0)).unwrap()
     }
-}
-
-/// An address that is free now: the programs want to be told theirs.
-fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 /// A program of Debian's; it ends with the test.
@@ -112,7 +108,7 @@ fn read(path: &Path) -> String {
 /// Kannel with its own false provider, which prints what telephones would get.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_text_by_kannel_is_answered_by_kannel() {
-    let [admin, boxes, provider, sending] = [(); 4].map(|()| free().port());
+    let [admin, boxes, provider, sending] = [(); 4].map(|()| free_address().port());
     let desk = Desk::new(&format!(
         "url = \"http://127.0.0.1:{sending}/cgi-bin/sendsms?username=audiospread&password=secret&to={{number}}&text={{text}}\""
     ))
@@ -124,7 +120,7 @@ async fn a_text_by_kannel_is_answered_by_kannel() {
         "group = core\nadmin-port = {admin}\nadmin-interface = 127.0.0.1\nadmin-password = secret\nsmsbox-port = {boxes}\n\
          smsbox-interface = 127.0.0.1\nbox-allow-ip = 127.0.0.1\n\n\
          group = smsc\nsmsc = fake\nsmsc-id = fake\nport = {provider}\nconnect-allow-ip = 127.0.0.1\n\n\
-         group = smsbox\nbearerbox-host = 127.0.0.1\nbearerbox-port = {boxes}\nsendsms-interface = 127.0.0.1\nsendsms-port = {sending}\n\n\
+         group = smsbox\nsmsbox-id = box\nbearerbox-host = 127.0.0.1\nbearerbox-port = {boxes}\nsendsms-interface = 127.0.0.1\nsendsms-port = {sending}\n\n\
          group = sendsms-user\nusername = audiospread\npassword = secret\ndefault-sender = 700\n\n\
          group = sms-service\nkeyword = default\ncatch-all = true\nmax-messages = 0\n\
          get-url = \"http://kannel:{TOKEN}@{}/v1/sms?from=%p&text=%b&id=%I\"\n",
@@ -134,10 +130,10 @@ async fn a_text_by_kannel_is_answered_by_kannel() {
     let configuration = configuration.to_str().unwrap();
     let log = desk.path("bearerbox.log");
     let _bearerbox = Debians::start(&["bearerbox", configuration], &log, &[]);
-    until("Kannel's boxes can meet", || TcpStream::connect(("127.0.0.1", boxes)).is_ok());
-    let log = desk.path("smsbox.log");
-    let _smsbox = Debians::start(&["smsbox", configuration], &log, &[]);
-    until("Kannel's boxes have met", || read(&log).contains("Connected to bearerbox"));
+    until("Kannel takes texts of its provider", || read(&log).contains("Start-up done"));
+    let _smsbox = Debians::start(&["smsbox", configuration], &desk.path("smsbox.log"), &[]);
+    // Before that it keeps texts back for a minute.
+    until("Kannel's boxes know each other", || read(&log).contains("got boxc_id <box>"));
     let log = desk.path("fakesmsc.log");
     let address = provider.to_string();
     let message = format!("{ASKER} 700 text {KEYWORD}");

@@ -1,9 +1,10 @@
 //! Text messages: a keyword, a code, anything else.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 
 use super::{RadioOfItsOwn, made_by_the_editor};
 use crate::agent::running::{Running, until};
+use crate::harness::free_address;
 use crate::harness::switchboard::{PATIENCE, RADIO, Switchboard};
 
 const CROPS: u32 = 2;
@@ -88,7 +89,7 @@ async fn texts_come_by_modems_of_every_kind() {
 #[tokio::test]
 async fn texts_that_come_by_the_agents_hook_are_answered_by_the_trunk_it_names() {
     let radio = RadioOfItsOwn::new(&[]).await.board;
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = free_address();
     std::fs::write(radio.phone.path().join("sms.token"), "token-of-the-senders\n").unwrap();
     let settings = format!(
         "[asterisk]\noutgoing = \"{}\"\n[hook]\nlisten = \"{address}\"\ntoken_file = \"sms.token\"\ncountry_code = \"221\"\n\

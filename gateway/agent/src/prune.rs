@@ -35,10 +35,10 @@ pub struct Pruned {
 pub fn prune(config: &Config, days: Option<u32>, dry_run: bool) -> Result<Pruned, PullError> {
     let directory = DataDir::prepare(&config.data_dir, config.group.as_deref())?;
     let _lock = Lock::take(&directory)?;
-    let (mut mirror, store) = (Mirror::open_to_read(&directory)?, Store::existing(&directory));
-    if !dry_run {
-        mirror = Mirror::open(&directory)?;
-    }
+    // Opened for writing, one that is absent would be made, and name no sound: all would go.
+    let mirror = Mirror::open_to_read(&directory)?;
+    let mut mirror = if dry_run { mirror } else { Mirror::open(&directory)? };
+    let store = Store::existing(&directory);
     let packs = config.packs_dir.as_deref();
     remove(days.unwrap_or(config.prune.older_than_days), dry_run, &mut mirror, &store, packs)
 }

@@ -11,6 +11,7 @@ import uuid
 
 from drupal_site import HERE, TOKEN
 from sounds import an_mp3
+from stand_in_gateway import notes
 
 
 class StandIn:
@@ -32,11 +33,7 @@ class StandIn:
         os.replace(path + ".new", path)
 
     def notes(self, name):
-        try:
-            with open(os.path.join(self.directory, name), encoding="utf-8") as file:
-                return [json.loads(line) for line in file]
-        except FileNotFoundError:
-            return []
+        return notes(os.path.join(self.directory, name))
 
     def changes(self):
         return [change for call in self.notes("notified") for change in call["changes"]]

@@ -19,6 +19,15 @@ import xmlrpc.client
 KINDS = {"node", "term", "vocabulary", "user", "field", "settings", "all"}
 
 
+def notes(path):
+    """What was noted in a file, line by line."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return [json.loads(line) for line in file]
+    except FileNotFoundError:
+        return []
+
+
 class Contract:
     """The methods, over the files of a directory."""
 
@@ -36,13 +45,6 @@ class Contract:
         with open(os.path.join(self.directory, name), "a", encoding="utf-8") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.write(json.dumps(entry) + "\n")
-
-    def notes(self, name):
-        try:
-            with open(os.path.join(self.directory, name), encoding="utf-8") as file:
-                return [json.loads(line) for line in file]
-        except FileNotFoundError:
-            return []
 
     def call(self, method, arguments):
         known = {
@@ -87,7 +89,7 @@ class Contract:
         assert 1 <= limit <= 100 and len(wake_key) == 64 and int(wake_key, 16) >= 0
         self.note("wake_keys", wake_key)
         # Of a recording that was refused the last word is "refused", and an hour is longer than a test.
-        gone = {one["uuid"] for one in self.notes("taken")}
+        gone = {one["uuid"] for one in notes(os.path.join(self.directory, "taken"))}
         return [one for one in self.read("recordings.json", []) if one["uuid"] not in gone][:limit]
 
     def taken(self, recordings):
