@@ -107,6 +107,10 @@ async fn a_gateway_that_lost_everything_does_not_empty_the_phones() {
     assert!(held.err().contains("audiospread pull --accept"), "{held}");
     assert_eq!(phone.value::<u32>("SELECT count(*) FROM phone_program"), ALL_PROGRAMS);
     phone.verify(&["--offline"]);
+    // Noted by a clock that was ahead, it would be held for as long.
+    phone.mirror().execute("UPDATE meta SET value = '2999-01-01T00:00:00Z' WHERE name = 'held_since'", []).unwrap();
+    assert_eq!(phone.run(&["pull"]).code(), 75);
+    assert!(phone.value::<String>("SELECT value FROM meta WHERE name = 'held_since'").as_str() < "2999");
     let accepted = phone.run(&["pull", "--accept"]);
     assert_eq!(accepted.code(), 0, "{accepted}");
     assert_eq!(phone.value::<i64>("SELECT count(*) FROM phone_program"), 0);

@@ -26,7 +26,7 @@ impl Gateway {
     async fn begin(&self, length: usize) -> String {
         let begun = self.tus(Method::POST, "/v1/uploads").header("Upload-Length", length).send().await.unwrap();
         assert_eq!(begun.status(), 201);
-        header(&begun, "location").to_owned()
+        address_of(&begun)
     }
 
     fn patch(&self, upload: &str, offset: usize, bytes: &[u8]) -> RequestBuilder {
@@ -78,6 +78,11 @@ fn sha1(bytes: &[u8]) -> String {
     format!("sha1 {}", BASE64_STANDARD.encode(Sha1::digest(bytes)))
 }
 
+/// Where an upload is, as any client makes it out of what it asked for and `Location`.
+fn address_of(begun: &Response) -> String {
+    begun.url().join(header(begun, "location")).unwrap().path().to_owned()
+}
+
 fn offset_of(answer: &Response) -> &str {
     header(answer, "upload-offset")
 }
@@ -119,7 +124,7 @@ async fn bytes_may_come_along_at_once_and_their_number_later() {
         .body(other[..2_000].to_vec());
     let deferred = deferred.send().await.unwrap();
     assert_eq!((deferred.status().as_u16(), offset_of(&deferred)), (201, "2000"));
-    let upload = header(&deferred, "location");
+    let upload = &address_of(&deferred);
     let head = gateway.tus(Method::HEAD, upload).send().await.unwrap();
     assert_eq!((header(&head, "upload-defer-length"), header(&head, "upload-metadata")), ("1", "name w7xiZXI="));
     let rest = gateway.patch(upload, 2_000, &other[2_000..]).header("Upload-Length", 5_000).send().await.unwrap();
@@ -307,4 +312,13 @@ async fn an_upload_that_is_given_up_is_gone() {
 
 fn files(directory: &Utf8Path) -> usize {
     directory.read_dir_utf8().unwrap().filter(|entry| entry.as_ref().unwrap().path().is_file()).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn behind_a_proxy_with_a_prefix_an_upload_has_the_prefix_too() {
+    let gateway = Gateway::start().await;
+    let begun = gateway.tus(Method::POST, "/v1/uploads").header("Upload-Length", 5).send().await.unwrap();
+    let asked = reqwest::Url::parse("https://www.example.org/audiospread/v1/uploads").unwrap();
+    let upload = asked.join(header(&begun, "location")).unwrap();
+    assert!(upload.as_str().starts_with("https://www.example.org/audiospread/v1/uploads/"), "{upload}");
 }

@@ -123,7 +123,7 @@ async fn a_text_by_kannel_is_answered_by_kannel() {
          group = smsbox\nsmsbox-id = box\nbearerbox-host = 127.0.0.1\nbearerbox-port = {boxes}\nsendsms-interface = 127.0.0.1\nsendsms-port = {sending}\n\n\
          group = sendsms-user\nusername = audiospread\npassword = secret\ndefault-sender = 700\n\n\
          group = sms-service\nkeyword = default\ncatch-all = true\nmax-messages = 0\n\
-         get-url = \"http://kannel:{TOKEN}@{}/v1/sms?from=%p&text=%b&id=%I\"\n",
+         get-url = \"http://kannel:{TOKEN}@{}/v1/sms?from=%p&text=%b&charset=%C&id=%I\"\n",
         desk.hook
     );
     fs::write(&configuration, text).unwrap();

@@ -42,6 +42,8 @@ impl Calls {
             }
             match self.read(&path) {
                 Ok((uuid, handed)) => {
+                    // The file goes only after that.
+                    self.commit_for_good()?;
                     self.connection.execute(
                         "INSERT OR IGNORE INTO recordings
                            (uuid, state, title_path, body_path, caller, language, category_id, started_at, ended_at, hung_up)

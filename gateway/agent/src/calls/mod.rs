@@ -225,18 +225,18 @@ impl Calls {
 
     /// What the agent does for the dialplan, again and again: takes what foreign menus handed over, and offers what is left over of recordings.
     /// Says what a person should know.
-    pub(crate) fn look_after(&mut self, asterisk: &[String]) -> Vec<String> {
+    pub(crate) async fn look_after(&mut self, asterisk: &[String]) -> Vec<String> {
         let mut warnings = self.take_handed_over().unwrap_or_else(|error| vec![error.to_string()]);
-        if let Err(error) = self.recover_leftovers(asterisk) {
+        if let Err(error) = self.recover_leftovers(asterisk).await {
             warnings.push(format!("recordings that may be left over wait: {error}"));
         }
         warnings
     }
 
-    fn recover_leftovers(&mut self, asterisk: &[String]) -> Result<(), Box<dyn std::error::Error>> {
+    async fn recover_leftovers(&mut self, asterisk: &[String]) -> Result<(), Box<dyn std::error::Error>> {
         let open = self.open_recordings()?;
         if !open.is_empty() {
-            let running = crate::asterisk::running(asterisk)?;
+            let running = crate::asterisk::running(asterisk).await?;
             self.recover(&open, &running, Timestamp::now().as_second())?;
         }
         Ok(())

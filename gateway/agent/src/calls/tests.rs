@@ -125,6 +125,8 @@ fn a_foreign_menu_hands_over_by_file_and_what_is_not_understood_stays() {
     let other = UUID.replace('0', "1");
     write(&format!("{other}.json"), r#"{"body_path":"/etc/passwd","started_at":1,"ended_at":2}"#.to_owned());
     let faults = desk.calls.take_handed_over().unwrap();
+    let synchronous = desk.calls.connection.query_row("PRAGMA synchronous", [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(synchronous, 2, "the row outlives a loss of power before the file goes");
     assert_eq!(faults.len(), 2, "{faults:?}");
     assert_eq!(desk.row(), ("done".to_owned(), String::new(), body.to_string(), true));
     assert!(!desk.recordings().join(format!("{UUID}.json")).exists() && desk.recordings().join("x.json").exists());

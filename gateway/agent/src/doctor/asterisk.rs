@@ -7,6 +7,7 @@ use audiospread_protocol::Check;
 use camino::Utf8Path;
 use rustix::fs::Access;
 
+use super::PATIENCE;
 use crate::asterisk::{AskError, ask};
 
 const ASTERISK: &str = "Asterisk";
@@ -27,44 +28,27 @@ const FUNC_ODBC: &str = "func_odbc.so";
 const QUESTIONS: [&str; 2] = ["odbc read AS_HOME_COUNT x exec", "odbc read AS_CHOSEN_LANGUAGE x exec"];
 
 pub(super) async fn examine(command: &[String], checks: &mut Vec<Check>) {
-    let console = Console { command };
-    let version = match console.says("core show version").await {
+    let version = match ask(command, "core show version", PATIENCE).await {
         Ok(said) => said,
         Err(error) => return checks.push(silent(&error)),
     };
     checks.push(self::version(&version));
     let answers = async {
-        let modules = console.says("module show").await?;
+        let modules = ask(command, "module show", PATIENCE).await?;
         let missing = missing(&modules);
         let has_lookups = !missing.contains(&FUNC_ODBC);
         checks.push(self::modules(&missing));
-        checks
-            .push(menus(&console.says("dialplan show audiospread-home").await?, &console.says("dialplan show").await?));
+        checks.push(menus(
+            &ask(command, "dialplan show audiospread-home", PATIENCE).await?,
+            &ask(command, "dialplan show", PATIENCE).await?,
+        ));
         if has_lookups {
-            checks.push(lookups(&console).await?);
+            checks.push(lookups(command).await?);
         }
         Ok(())
     };
     if let Err(error) = answers.await {
         checks.push(silent(&error));
-    }
-}
-
-/// Asterisk's console, asked beside the runtime: it may not answer at all.
-struct Console<'a> {
-    command: &'a [String],
-}
-
-impl Console<'_> {
-    async fn says(&self, what: &'static str) -> Result<String, AskError> {
-        let (sender, answer) = tokio::sync::oneshot::channel();
-        let command = self.command.to_vec();
-        // A thread of its own, which the end of this program does not wait for.
-        std::thread::spawn(move || sender.send(ask(&command, what)));
-        match tokio::time::timeout(super::PATIENCE, answer).await {
-            Ok(Ok(said)) => said,
-            _ => Err(AskError::Silent(format!("not within {} seconds", super::PATIENCE.as_secs()))),
-        }
     }
 }
 
@@ -166,9 +150,9 @@ fn menus(home: &str, all: &str) -> Check {
 }
 
 /// Whether Asterisk itself, as its own user, reads both databases.
-async fn lookups(console: &Console<'_>) -> Result<Check, AskError> {
+async fn lookups(command: &[String]) -> Result<Check, AskError> {
     for question in QUESTIONS {
-        let said = console.says(question).await?;
+        let said = ask(command, question, PATIENCE).await?;
         if !said.contains("Query executed on handle") {
             let said = super::in_short(said.as_bytes());
             return Ok(Check::bad(

@@ -4,6 +4,8 @@ use actix_web::http::header::{CONTENT_TYPE, HeaderMap};
 use audiospread_protocol::ProblemCode;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use encoding_rs::{Encoding, UTF_8, UTF_16BE};
+use percent_encoding::percent_decode;
 use serde::Deserialize;
 
 use super::refusal::Refusal;
@@ -44,19 +46,23 @@ impl Asked {
 
     /// Reads the fields of a form or of an address.
     pub(super) fn of_form(form: &[u8]) -> Result<Self, Refusal> {
-        let (mut from, mut body, mut id, mut token) = (None, None, None, None);
+        let (mut from, mut text, mut id, mut token, mut charset) = (None, None, None, None, None);
         for (name, value) in form_urlencoded::parse(form) {
             let place = match name.as_ref() {
                 "from" => &mut from,
-                "text" | "body" => &mut body,
                 "id" => &mut id,
                 "token" => &mut token,
+                "charset" => &mut charset,
                 _ => continue,
             };
             *place = Some(value.into_owned());
         }
+        for field in form.split(|byte| *byte == b'&') {
+            text = [&b"text="[..], b"body="].iter().find_map(|name| field.strip_prefix(*name)).or(text);
+        }
         let from = from.ok_or_else(|| malformed("there is no `from`"))?;
-        let body = body.ok_or_else(|| malformed("there is no `text`"))?;
+        let text = text.ok_or_else(|| malformed("there is no `text`"))?;
+        let body = decoded(text, &charset.unwrap_or_default());
         Self { from, body, id, token }.within_bounds()
     }
 
@@ -73,6 +79,17 @@ impl Asked {
         }
         Ok(self)
     }
+}
+
+/// A field's text in a character set as Kannel's `%C` names it; in UTF-8 where that is none, such as `GSM`: then Kannel has made it that.
+fn decoded(field: &[u8], charset: &str) -> String {
+    let encoding = match charset.to_ascii_uppercase().as_str() {
+        "UTF-16BE" | "UTF16-BE" | "UTF-16" | "UCS-2" => UTF_16BE,
+        other => Encoding::for_label(other.as_bytes()).unwrap_or(UTF_8),
+    };
+    let spaced: Vec<u8> = field.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
+    let bytes: Vec<u8> = percent_decode(&spaced).collect();
+    encoding.decode_with_bom_removal(&bytes).0.into_owned()
 }
 
 fn malformed(what: &str) -> Refusal {
@@ -104,6 +121,20 @@ mod tests {
             ("+221775550109", "Santé 171", Some("42"))
         );
         assert!(Asked::of_form(b"from=1").is_err() && Asked::of_form(b"").is_err());
+    }
+
+    #[test]
+    fn a_text_is_read_in_the_character_set_that_kannel_names() {
+        let text = |form: &str| Asked::of_form(format!("from=1&{form}").as_bytes()).unwrap().body;
+        for same in ["text=Sant%C3%A9+1&charset=GSM", "text=Sant%C3%A9%201", "charset=&text=Sant%C3%A9+1"] {
+            assert_eq!(text(same), "Santé 1", "{same}");
+        }
+        for utf16 in ["UTF-16BE", "UTF16-BE"] {
+            assert_eq!(text(&format!("text=%00S%00a%00n%00t%00%E9%00+%001&charset={utf16}")), "Santé 1");
+            assert_eq!(text(&format!("text=%065%06-%06)&charset={utf16}")), "\u{635}\u{62d}\u{629}");
+        }
+        assert_eq!(text("text=Sant%E9+1&charset=WINDOWS-1252"), "Santé 1");
+        assert_eq!(text("text=%FF%FE&charset=no-such"), "\u{fffd}\u{fffd}");
     }
 
     #[test]

@@ -166,7 +166,8 @@ async fn receive(desk: web::Data<Desk>, request: &HttpRequest, asked: Asked) -> 
     })?;
     let taken = web::block(move || desk.take(&from, &asked)).await;
     taken.map_err(|_| Refusal::unavailable("The agent"))??;
-    Ok(HttpResponse::NoContent().finish())
+    // Kannel takes no other code of success but this and 200, and makes a text to the sender of each other answer.
+    Ok(HttpResponse::Accepted().content_type("text/plain").finish())
 }
 
 impl Desk {

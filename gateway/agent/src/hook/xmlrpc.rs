@@ -3,7 +3,7 @@
 //! Nothing but strings, numbers and structs is answered, which every client reads. A call answers at once; the work begins then.
 
 use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use dxr::{Fault, FaultResponse, MethodCall, MethodResponse, Value};
 
 use super::{Desk, message, not_allowed};
@@ -26,13 +26,10 @@ const NO_SUCH_METHOD: i32 = -32_601;
 const WRONG_ARGUMENTS: i32 = -32_602;
 const UNAUTHORIZED: i32 = 401;
 
-pub(super) async fn post(
-    desk: web::Data<Desk>,
-    request: HttpRequest,
-    body: Result<web::Bytes, actix_web::Error>,
-) -> HttpResponse {
+pub(super) async fn post(desk: web::Data<Desk>, request: HttpRequest, body: web::Payload) -> HttpResponse {
     let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let outcome = if desk.knows(message::token(header).as_deref()) {
+        let body = web::Bytes::from_request(&request, &mut body.into_inner()).await;
         body.map_err(|_| fault(NOT_WELL_FORMED, "The call is cut off or too large."))
             .and_then(|body| read(&body))
             .and_then(|call| answer(&call, || desk.wake.all()))

@@ -1,7 +1,7 @@
 //! Where the mirror stands in the feed, and what was noted about the last pulls.
 
 use audiospread_protocol::{Cursor, Sha256Digest, Version};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::{Mirror, MirrorError};
@@ -23,6 +23,25 @@ pub(crate) struct Repair {
     pub(crate) not_before: Timestamp,
     /// Whether the snapshot came, and agreed.
     pub(crate) is_settled: bool,
+}
+
+impl Repair {
+    /// Minutes before the second snapshot of a version; each further one is put off twice as long, up to the longest.
+    const LONGEST_MINUTES: i64 = 256;
+
+    /// The next repair of a version, which begins now.
+    pub(crate) fn begun(version: Version, tries: u32, now: Timestamp) -> Self {
+        let minutes =
+            1_i64.checked_shl(tries.saturating_sub(1)).unwrap_or(Self::LONGEST_MINUTES).min(Self::LONGEST_MINUTES);
+        let not_before = now.checked_add(SignedDuration::from_mins(minutes)).unwrap_or(Timestamp::MAX);
+        Self { version, tries, not_before, is_settled: false }
+    }
+
+    /// Whether a snapshot is worth it now. A moment further away than any pause was noted by a clock that was ahead.
+    pub(crate) fn is_due(&self, now: Timestamp) -> bool {
+        let pause = self.not_before.duration_since(now);
+        pause <= SignedDuration::ZERO || pause > SignedDuration::from_mins(Self::LONGEST_MINUTES)
+    }
 }
 
 /// How the last pull went.
@@ -157,4 +176,22 @@ fn needed<T: std::str::FromStr>(connection: &Connection, name: &str) -> Result<T
 
 fn parsed<T: std::str::FromStr>(name: &str, text: &str) -> Result<T, MirrorError> {
     text.parse().map_err(|_| MirrorError::Odd(format!("{text} as {name}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repair_is_put_off_later_and_later_and_not_by_a_clock_that_was_ahead() {
+        let (now, version) = (Timestamp::now(), 7);
+        let minutes = |tries| Repair::begun(version, tries, now).not_before.duration_since(now).as_mins();
+        assert_eq!([1, 2, 3, 9, 10, 99].map(minutes), [1, 2, 4, 256, 256, 256]);
+        for tries in [1, 99] {
+            let repair = Repair::begun(version, tries, now);
+            assert!(!repair.is_due(now) && repair.is_due(repair.not_before));
+            let ahead = Repair::begun(version, tries, now + SignedDuration::from_hours(24 * 20));
+            assert!(ahead.is_due(now));
+        }
+    }
 }

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{PullError, Session};
 use crate::link::{self, Course, Downloaded, FEED_TYPE, Link, LinkError, Part, delays, wait_for};
-use crate::mirror::{Applied, IncomingError, Removal, Repair, Request};
+use crate::mirror::{Applied, IncomingError, MirrorError, Removal, Repair, Request};
 use crate::shared::{DataDir, SharedError};
 use crate::{Amount, Event, Observer, Stop};
 
@@ -127,7 +127,7 @@ impl Session<'_> {
 
     fn take_over(&mut self, request: Request, downloaded: &Downloaded) -> Result<Applied, IncomingError> {
         let part = self.feed_part();
-        let has_stood = self.mirror.held_since()?.is_some_and(|since| Timestamp::now() >= believed_from(since));
+        let has_stood = self.held_since()?.is_some_and(|since| Timestamp::now() >= believed_from(since));
         let removal = if self.options.accept || has_stood { Removal::Any } else { Removal::Little };
         let outcome = File::open(part.path())
             .and_then(|file| decoded(file, downloaded.encoding.as_deref()))
@@ -157,9 +157,14 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// Since when snapshots are held; a moment that is still to come was noted by a clock that was ahead.
+    fn held_since(&self) -> Result<Option<Timestamp>, MirrorError> {
+        Ok(self.mirror.held_since()?.filter(|since| *since <= Timestamp::now()))
+    }
+
     /// What callers hear stays, until such snapshots have come for a while or a person says that it is meant.
     fn hold(&mut self, error: &IncomingError) -> Result<PullError, PullError> {
-        let (before, now) = (self.mirror.held_since()?, Timestamp::now());
+        let (before, now) = (self.held_since()?, Timestamp::now());
         if before.is_none() {
             self.mirror.note_held(now)?;
         }
@@ -170,7 +175,7 @@ impl Session<'_> {
     /// A snapshot, unless the last one did not agree and it is too early for another.
     fn snapshot_if_worth_it(&self) -> Result<Request, PullError> {
         match self.mirror.repair()? {
-            Some(repair) if !repair.is_settled && Timestamp::now() < repair.not_before => {
+            Some(repair) if !repair.is_settled && !repair.is_due(Timestamp::now()) => {
                 Err(PullError::Differs { version: repair.version, not_before: repair.not_before })
             }
             _ => Ok(Request::Snapshot),
@@ -183,16 +188,14 @@ impl Session<'_> {
         let known = self.mirror.repair()?.filter(|repair| repair.version == version);
         if let Some(known) = known
             && request != Request::Snapshot
-            && now < known.not_before
+            && !known.is_due(now)
         {
             return Err(PullError::Differs { version, not_before: known.not_before });
         }
-        let tries = known.map_or(1, |known| known.tries.saturating_add(1));
-        let pause = SignedDuration::from_mins(1_i64 << tries.min(9).saturating_sub(1));
-        let not_before = now.checked_add(pause).unwrap_or(Timestamp::MAX);
-        self.mirror.note_repair(Repair { version, tries, not_before, is_settled: false })?;
+        let repair = Repair::begun(version, known.map_or(1, |known| known.tries.saturating_add(1)), now);
+        self.mirror.note_repair(repair)?;
         if request == Request::Snapshot {
-            return Err(PullError::Differs { version, not_before });
+            return Err(PullError::Differs { version, not_before: repair.not_before });
         }
         self.warn(format!("the changes do not lead to what the gateway has at version {version}: taking a snapshot"));
         Ok(())

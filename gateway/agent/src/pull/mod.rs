@@ -107,7 +107,7 @@ pub async fn pull(
     let workshop = Workshop::new(config.sound_format, config.keep_free);
     let report = PullReport::default();
     let mut session = Session { config, options, directory, store, mirror, workshop, undecodable, stop, tell, report };
-    session.look_after_calls(calls);
+    session.look_after_calls(calls).await;
     let outcome = match Link::new(config, options.limit) {
         Ok(link) => {
             let outcome = session.run(&link).await;
@@ -175,8 +175,8 @@ impl Session<'_> {
     }
 
     /// Recordings that an Asterisk which was killed left over. Where it cannot be asked, the next pull does it.
-    fn look_after_calls(&self, mut calls: Calls) {
-        for warning in calls.look_after(&self.config.asterisk.command) {
+    async fn look_after_calls(&self, mut calls: Calls) {
+        for warning in calls.look_after(&self.config.asterisk.command).await {
             self.warn(warning);
         }
     }

@@ -91,7 +91,7 @@ pub async fn push(
     if options.retry_quarantined {
         calls.release_quarantine()?;
     }
-    for message in calls.look_after(&config.asterisk.command) {
+    for message in calls.look_after(&config.asterisk.command).await {
         tell(Event::Warning { message });
     }
     let lame = Lame::new(config.push.encoder.clone());

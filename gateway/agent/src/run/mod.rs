@@ -92,7 +92,7 @@ pub async fn run(config: &Config, stop: &Stop, tell: Observer<'_>, ready: &dyn F
             stopping,
             keep_pulling(config, &wake, &manager, stop, tell),
             pushing.run(config, &wake, &manager, stop, tell),
-            look_after(calls, config, stop, tell),
+            Box::pin(look_after(calls, config, stop, tell)),
             reporting::keep_reporting(config, &directory, stop, tell),
             manager::tell_that_we_live(stop),
             async {
@@ -159,7 +159,7 @@ async fn keep_pulling(config: &Config, wake: &Wake, manager: &Manager, stop: &St
 async fn look_after(mut calls: Calls, config: &Config, stop: &Stop, tell: Observer<'_>) {
     let mut told = Vec::new();
     while !stop.is_wished() {
-        let warnings = calls.look_after(&config.asterisk.command);
+        let warnings = calls.look_after(&config.asterisk.command).await;
         if warnings != told {
             for message in &warnings {
                 tell(Event::Warning { message: message.clone() });

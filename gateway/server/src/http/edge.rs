@@ -1,7 +1,7 @@
 //! What happens to every request and every answer, whoever handles it.
 //!
 //! Errors of the framework become problems, causes are logged here and nowhere else, requests are counted, and a client that speaks
-//! HTTP/1.0 is never sent chunks.
+//! HTTP/1.0 is never sent chunks; a body that stops coming is given up.
 
 use std::time::Instant;
 
@@ -14,8 +14,8 @@ use actix_web::{HttpResponse, web};
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use super::State;
 use super::problems::{self, PROBLEM_JSON, Refusal};
+use super::{State, patience};
 
 /// Wraps all handlers.
 pub(super) async fn edge(
@@ -26,7 +26,7 @@ pub(super) async fn edge(
     let started = Instant::now();
     // The query is left out: nothing in it explains a fault, and clients put things there that belong in no log.
     let span = tracing::info_span!("request", id = %Uuid::now_v7(), method = %request.method(), path = request.path());
-    let response = next.call(request).instrument(span.clone()).await?;
+    let response = next.call(patience::limited(request)).instrument(span.clone()).await?;
     let response = finished(response.map_into_boxed_body(), &span);
     state.metrics.count(response.status());
     let status = response.status().as_u16();

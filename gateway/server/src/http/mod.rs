@@ -21,6 +21,7 @@ mod lines;
 mod metrics;
 pub(crate) mod openapi;
 pub(crate) mod part;
+mod patience;
 mod press;
 pub(crate) mod problems;
 mod receipts;

@@ -61,7 +61,7 @@ pub(super) async fn options(state: web::Data<State>) -> HttpResponse {
     request_body(content(("application/offset+octet-stream")), description = "The first bytes, or none."),
     responses(
         (status = 201, description = "It has begun.", headers(
-            ("Location" = String, description = "Its address."),
+            ("Location" = String, description = "Its address, relative to this one."),
             ("Upload-Offset" = i64, description = "How many bytes are there."),
             ("Upload-Expires" = String, description = "When it is removed if nobody touches it.")
         )),
@@ -107,7 +107,8 @@ pub(super) async fn post(
     };
     let mut created = answer(StatusCode::CREATED);
     tell(&mut created, &standing);
-    Ok(created.insert_header((LOCATION, format!("{}/{id}", request.path().trim_end_matches('/')))).finish())
+    // Relative (RFC 9110, 10.2.2): whoever comes through a proxy that adds a prefix is led back through it.
+    Ok(created.insert_header((LOCATION, format!("uploads/{id}"))).finish())
 }
 
 /// How an upload stands

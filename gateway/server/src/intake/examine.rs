@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::io;
 
-use audiospread_sound::{Bounds, Decoder};
+use audiospread_sound::{Bounds, DecodeError, Decoder};
 use serde::{Deserialize, Serialize};
 
 /// What examining may take; it writes no file.
@@ -29,9 +29,18 @@ pub enum Unusable {
     /// It is no mp3, or broken so that nothing can be heard.
     #[error("it is no mp3 that can be played")]
     NotAudio,
-    /// This host is at fault.
-    #[error("this process cannot be bounded: {0}")]
+    /// This host is at fault: it does not bound this process, or does not give it the bytes.
+    #[error("this host cannot examine it: {0}")]
     Host(#[from] io::Error),
+}
+
+impl From<DecodeError> for Unusable {
+    fn from(error: DecodeError) -> Self {
+        match error {
+            DecodeError::Undecodable(_) => Self::NotAudio,
+            DecodeError::Io(error) => Self::Host(error),
+        }
+    }
 }
 
 /// Bounds this process, then decodes a sound to its end.
@@ -44,12 +53,12 @@ pub fn examine_bounded(file: File) -> Result<Sound, Unusable> {
 }
 
 fn examine(file: File) -> Result<Sound, Unusable> {
-    let mut decoder = Decoder::open(file, Some("mp3")).map_err(|_| Unusable::NotAudio)?;
+    let mut decoder = Decoder::open(file, Some("mp3"))?;
     if !decoder.is_mp3() {
         return Err(Unusable::NotAudio);
     }
     let (mut samples, mut loudness, mut microseconds) = (Vec::new(), Loudness::default(), 0_u64);
-    while let Some(rate) = decoder.next(&mut samples).map_err(|_| Unusable::NotAudio)? {
+    while let Some(rate) = decoder.next(&mut samples)? {
         let rate = u64::from(rate);
         microseconds += 1_000_000 * samples.len() as u64 / rate;
         loudness.add(&samples, rate / 10);

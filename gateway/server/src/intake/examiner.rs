@@ -2,17 +2,18 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use audiospread_sound::Ended;
 use camino::Utf8PathBuf;
 use tokio::sync::Semaphore;
 
 use super::Sound;
 
-/// A sound that takes longer than this is not examined to its end.
+/// On a host that needs longer than this for what may take a minute of a processor, nothing is found out now.
 const PATIENCE: Duration = Duration::from_secs(90);
 /// So many at once: the site on this host goes on.
 const AT_ONCE: usize = 2;
@@ -35,7 +36,7 @@ pub enum ExamineError {
     /// It took more time or memory than a sound may.
     #[error("it takes more time or memory than any recording does")]
     TooMuch,
-    /// The process could not be run.
+    /// The process could not be run, or not to its end: nothing is said about the sound.
     #[error("{program} cannot be run: {source}")]
     Process {
         /// The program.
@@ -61,18 +62,26 @@ impl Examiner {
         let mut command = Command::new(&self.program);
         command.arg("examine-sound").env_clear().stdin(file).stdout(Stdio::piped()).stderr(Stdio::null());
         let ran = tokio::task::spawn_blocking(move || run(command)).await;
-        match ran.map_err(|error| failed(io::Error::other(error)))?.map_err(failed)? {
-            // The exit code of a sound that is none.
-            (Some(1), _) => Err(ExamineError::NotAudio),
-            (Some(0), said) => serde_json::from_slice(&said).map_err(|error| failed(error.into())),
-            (None, _) => Err(ExamineError::TooMuch),
-            (Some(code), _) => Err(failed(io::Error::other(format!("it ended with {code}")))),
+        let (status, said) = ran.map_err(|error| failed(io::Error::other(error)))?.map_err(failed)?;
+        self.judge(status, &said)
+    }
+
+    /// What is known of a sound by how the process ended that examined it, and by what it said.
+    fn judge(&self, status: ExitStatus, said: &[u8]) -> Result<Sound, ExamineError> {
+        let failed = |source| ExamineError::Process { program: self.program.clone(), source };
+        match (status.into(), status.code()) {
+            (Ended::Well, _) => serde_json::from_slice(said).map_err(|error| failed(error.into())),
+            // The exit code of a sound that is none; a panic of the decoder is the sound's fault as well.
+            (Ended::Failed(_), Some(1 | 101)) => Err(ExamineError::NotAudio),
+            // Who wants more memory than there is ends by a signal of his own.
+            (Ended::TooMuch, _) | (Ended::Failed(_), None) => Err(ExamineError::TooMuch),
+            (Ended::Failed(_) | Ended::Killed(_), _) => Err(failed(io::Error::other(status.to_string()))),
         }
     }
 }
 
-/// Runs a command to its end or for as long as is waited for it; its exit code, unless it was killed, and what it said.
-fn run(mut command: Command) -> io::Result<(Option<i32>, Vec<u8>)> {
+/// Runs a command to its end: how it ended, and what it said.
+fn run(mut command: Command) -> io::Result<(ExitStatus, Vec<u8>)> {
     let mut child = Killed(command.spawn()?);
     let started = Instant::now();
     let status = loop {
@@ -80,7 +89,7 @@ fn run(mut command: Command) -> io::Result<(Option<i32>, Vec<u8>)> {
             break status;
         }
         if started.elapsed() > PATIENCE {
-            return Ok((None, Vec::new()));
+            return Err(io::Error::new(io::ErrorKind::TimedOut, format!("not within {} seconds", PATIENCE.as_secs())));
         }
         thread::sleep(LOOK);
     };
@@ -88,9 +97,7 @@ fn run(mut command: Command) -> io::Result<(Option<i32>, Vec<u8>)> {
     if let Some(out) = child.0.stdout.take() {
         out.take(4_096).read_to_end(&mut said)?;
     }
-    // A panic of the decoder is the sound's fault as well.
-    let code = status.code().map(|code| if code == 101 { 1 } else { code });
-    Ok((code, said))
+    Ok((status, said))
 }
 
 /// A process that does not outlive whoever waits for it.
@@ -101,5 +108,30 @@ impl Drop for Killed {
         // One that has ended is no more to be killed, and is only waited for.
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+
+    use super::*;
+
+    #[test]
+    fn what_ends_the_process_from_outside_says_nothing_about_the_sound() {
+        let examiner = Examiner::new("/no/such/program".into());
+        let judged = |status: i32| examiner.judge(ExitStatus::from_raw(status), b"{\"duration_ms\":5,\"silent\":true}");
+        let code = |code: i32| judged(code << 8);
+        assert_eq!(judged(0).unwrap(), Sound { duration_ms: 5, silent: true });
+        for it_is_none in [code(1), code(101)] {
+            assert!(matches!(it_is_none, Err(ExamineError::NotAudio)), "{it_is_none:?}");
+        }
+        for it_is_too_much in [judged(6), judged(24)] {
+            assert!(matches!(it_is_too_much, Err(ExamineError::TooMuch)), "{it_is_too_much:?}");
+        }
+        // A stop of the gateway's service, the system where memory is short, a disk that cannot be read.
+        for later in [judged(15), judged(9), code(75)] {
+            assert!(matches!(later, Err(ExamineError::Process { .. })), "{later:?}");
+        }
     }
 }

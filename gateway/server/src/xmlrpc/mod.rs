@@ -17,7 +17,7 @@ mod status;
 mod totals;
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use audiospread_protocol::ProblemCode;
 
 use self::fault::Fault;
@@ -46,12 +46,13 @@ use crate::http::{State, XML_BODY};
 pub(crate) async fn post(
     request: HttpRequest,
     state: web::Data<State>,
-    body: Result<web::Bytes, actix_web::Error>,
+    body: web::Payload,
 ) -> Result<HttpResponse, Refusal> {
     is_xml(request.headers())?;
     let outcome = async {
         let caller = authorization::caller(&request)?;
-        let body = body.map_err(|_| {
+        // Only now: nothing of a stranger's is kept.
+        let body = web::Bytes::from_request(&request, &mut body.into_inner()).await.map_err(|_| {
             let most = XML_BODY / 1024;
             Fault::nonsense(format!("The call is cut off or larger than {most} KiB: send less at once."))
         })?;
