@@ -12,6 +12,8 @@ use audiospread_agent::{
 };
 use camino::Utf8PathBuf;
 use clap::{Args, Subcommand};
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, civil};
 use serde::Serialize;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -39,6 +41,7 @@ pub(crate) enum Command {
         audiospread push\n  \
         audiospread push --limit-rate 4k          leave room for calls on a slow link\n  \
         audiospread push --retry-quarantined      after the cause was mended\n  \
+        audiospread push --again-since 2026-11-24 after the gateway's database was restored from a backup of that day\n  \
         audiospread push --json | jq -c 'select(.event == \"quarantined\")'")]
     Push(PushArgs),
     /// Stay: pull when something changed, push when callers left something, and take and send text messages.
@@ -125,6 +128,9 @@ pub(crate) struct PushArgs {
     /// Try once more what is in quarantine (audiospread status says why it is there).
     #[arg(long)]
     retry_quarantined: bool,
+    /// Send once more what the gateway has confirmed since, for one whose database was restored from a backup of then. What it has, it keeps.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    again_since: Option<Timestamp>,
 }
 
 /// What `verify` takes.
@@ -221,11 +227,23 @@ fn run_pull(args: &PullArgs) -> Result<(), Failure> {
 }
 
 fn run_push(args: &PushArgs) -> Result<(), Failure> {
-    let options = PushOptions { limit: args.limit_rate, retry_quarantined: args.retry_quarantined };
+    let options = PushOptions {
+        limit: args.limit_rate,
+        retry_quarantined: args.retry_quarantined,
+        again_since: args.again_since,
+    };
     let work = async |config: &Config, stop: &Stop, tell: Observer<'_>| {
         push(config, options, stop, tell).await.map_err(|error| push_failure(&error))
     };
     carry(&args.common, work, text::pushed, |report| &report.faults)
+}
+
+/// A moment as people write it: `2026-11-24T10:00:00Z`, or without a zone, in that of this host; a day begins at midnight.
+fn moment(text: &str) -> Result<Timestamp, jiff::Error> {
+    text.parse().or_else(|_| {
+        let time: civil::DateTime = text.parse()?;
+        Ok(time.to_zoned(TimeZone::system())?.timestamp())
+    })
 }
 
 /// Does a pull or a push, shows how it goes, and says what it brought.

@@ -329,6 +329,42 @@ async fn what_nobody_takes_goes_into_quarantine_with_its_reason_and_holds_up_nob
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_gateway_forgot_that_was_restored_from_a_backup_is_sent_again_when_that_is_asked_for() {
+    let office = Office::new().await;
+    office.called("+221775550109", Some("in"), &[]);
+    let (kept, forgotten) =
+        (office.leaves(1, Some(&title()), &message()), office.leaves(2, Some(&title()), &message()));
+    assert_eq!(office.pushed()["recordings"], 2);
+    for table in ["recording", "recording_part"] {
+        office.site.own(&format!("DELETE FROM {table} WHERE uuid = UNHEX(REPLACE('{forgotten}', '-', ''))")).await;
+    }
+    office.site.own("DELETE FROM call_record").await;
+    for file in files_below(&office.site.directory().join("data-intake")) {
+        if file.as_str().contains("/staged/") || file.as_str().contains(&forgotten) {
+            fs::remove_file(file).unwrap();
+        }
+    }
+    assert_eq!(office.pushed()["recordings"], 0, "it is not known here");
+    let before = office.push(&["--again-since", "2999-01-01"]).last_line();
+    assert_eq!((&before["recordings"], &before["calls"]), (&json!(0), &json!(0)), "{before}");
+    office.link.take_seen();
+    let again = office.push(&["--again-since", "2026-01-01T00:00:00Z"]).last_line();
+    assert_eq!(
+        (&again["recordings"], &again["recordings_known"], &again["quarantined"]),
+        (&json!(2), &json!(1), &json!(0)),
+        "{again}"
+    );
+    assert_eq!((&again["calls"], &again["calls_known"]), (&json!(1), &json!(0)), "{again}");
+    let uploads = office.link.take_seen().iter().filter(|seen| seen.path == "/v1/uploads").count();
+    assert_eq!(uploads, 2, "only what is forgotten travels");
+    let mut uuids: Vec<_> =
+        office.kept().await.iter().map(|recording| recording["uuid"].as_str().unwrap().to_owned()).collect();
+    uuids.sort();
+    assert_eq!(uuids, [kept, forgotten]);
+    assert_eq!(office.files("recordings/archive").len(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_caller_of_whom_no_number_is_known_is_heard_all_the_same() {
     let office = Office::new().await;
     for (number, caller) in (1..).zip(["", "Unavailable", "0775550109"]) {

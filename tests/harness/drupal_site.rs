@@ -83,6 +83,13 @@ impl DrupalSite {
         value.unwrap()
     }
 
+    /// Runs a statement on the gateway's own database.
+    pub(crate) async fn own(&self, statement: &str) {
+        let mut conn = Mariadb::shared().connect(Some(&self.own_database)).await;
+        conn.query_drop(statement).await.unwrap();
+        conn.disconnect().await.unwrap();
+    }
+
     /// A second, empty database for a gateway of its own beside the first one.
     pub(crate) async fn second_own_database(&self) -> String {
         let name = format!("{}_second", self.own_database);

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension, params};
 use serde::Serialize;
 
-use super::{Calls, CallsError};
+use super::{Calls, CallsError, records};
 
 /// One of the two things that a caller says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -201,6 +201,17 @@ impl Calls {
         )?;
         transaction.commit()?;
         Ok(released as u64)
+    }
+
+    /// Lets wait again what was confirmed since a moment, recordings and call records.
+    pub(crate) fn send_again(&mut self, since: i64) -> Result<(), CallsError> {
+        let transaction = self.connection.transaction()?;
+        transaction.execute(
+            "UPDATE delivery SET state = 'waiting', settled_at = NULL, filed = 0 WHERE state = 'confirmed' AND settled_at >= ?1",
+            [since],
+        )?;
+        records::unsettle(&transaction, since)?;
+        Ok(transaction.commit()?)
     }
 
     /// What is in quarantine, the last first.

@@ -1,6 +1,6 @@
 //! Call records on their way to the gateway: which wait, with what was listened to, and how far they are settled.
 
-use rusqlite::params;
+use rusqlite::{Connection, params};
 
 use super::{Calls, CallsError};
 
@@ -30,6 +30,16 @@ pub(crate) struct Row {
     pub(crate) disposition: String,
     /// Program, from and to, in milliseconds.
     pub(crate) heard: Vec<(i64, i64, i64)>,
+}
+
+/// Lets those wait again that ended since a moment, and all after the first of them.
+pub(super) fn unsettle(connection: &Connection, since: i64) -> Result<(), rusqlite::Error> {
+    connection.execute(
+        "UPDATE meta SET value = (SELECT min(id) - 1 FROM cdr WHERE CAST(strftime('%s', \"end\") AS INTEGER) >= ?1)
+         WHERE name = ?2 AND CAST(value AS INTEGER) >= (SELECT min(id) FROM cdr WHERE CAST(strftime('%s', \"end\") AS INTEGER) >= ?1)",
+        params![since, SETTLED],
+    )?;
+    Ok(())
 }
 
 impl Calls {

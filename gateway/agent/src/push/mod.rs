@@ -31,6 +31,8 @@ pub struct PushOptions {
     pub limit: Option<Amount>,
     /// What is in quarantine is tried once more.
     pub retry_quarantined: bool,
+    /// What the gateway has confirmed since goes again: its database was restored from a backup of then.
+    pub again_since: Option<Timestamp>,
 }
 
 /// What a push brought.
@@ -90,6 +92,9 @@ pub async fn push(
     let outgoing = Outgoing::prepare(&directory, calls.recordings())?;
     if options.retry_quarantined {
         calls.release_quarantine()?;
+    }
+    if let Some(since) = options.again_since {
+        calls.send_again(since.as_second())?;
     }
     for message in calls.look_after(&config.asterisk.command).await {
         tell(Event::Warning { message });

@@ -63,11 +63,12 @@ impl Outgoing {
         sync_directory(&self.mp3s)
     }
 
-    /// Where the wave of a recording is: where it was recorded, or in quarantine.
+    /// Where the wave of a recording is: where it was recorded, in quarantine, or in the archive.
     pub(super) fn wave(&self, recorded: &Utf8Path) -> Utf8PathBuf {
         let name = recorded.file_name().unwrap_or_default();
-        let aside = self.quarantine.join(name);
-        if !recorded.exists() && aside.is_file() { aside } else { recorded.to_owned() }
+        let mut aside = [&self.quarantine, &self.archive].map(|directory| directory.join(name)).into_iter();
+        let moved = if recorded.exists() { None } else { aside.find(|path| path.is_file()) };
+        moved.unwrap_or_else(|| recorded.to_owned())
     }
 
     /// Removes the mp3s of a recording.

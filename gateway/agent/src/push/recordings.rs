@@ -183,10 +183,12 @@ impl Session<'_> {
     async fn ready(&self, recording: &Waiting, part: Part, recorded: &Utf8Path) -> Result<Ready, Trouble> {
         let uuid = recording.uuid.as_str();
         let mp3 = self.outgoing.mp3(uuid, part);
-        if !mp3.is_file() {
-            self.encode(uuid, part, recorded, &mp3).await?;
-        } else if let Some(encoded) = self.calls.encoded(uuid, part)? {
-            return Ok(Ready { part, mp3, encoded });
+        let is_made = mp3.is_file();
+        match self.calls.encoded(uuid, part)? {
+            // Of what the gateway had once it is asked whether it has it still, before anything is made again.
+            Some(encoded) if is_made || encoded.uploaded => return Ok(Ready { part, mp3, encoded }),
+            _ if is_made => {}
+            _ => self.encode(uuid, part, recorded, &mp3).await?,
         }
         let (sha256, bytes) = digest(&mp3).map_err(|source| SharedError::at(&mp3, source))?;
         self.calls.note_encoded(uuid, part, sha256, bytes)?;
