@@ -85,10 +85,9 @@ impl Partial {
             && stand(named, &rows.subscribers, &site.subscribers)
     }
 
-    /// Where the bytes of the files are that were there.
-    pub fn sources(&self) -> impl Iterator<Item = &AudioSource> {
-        let nodes = self.rows.files.values().filter_map(|file| file.source.as_ref());
-        nodes.chain(self.rows.managed_files.values().filter(|file| file.looks_like_audio).map(|file| &file.source))
+    /// The rows that were there.
+    pub const fn rows(&self) -> &Site {
+        &self.rows
     }
 
     /// Where the bytes of one of a program's files are. Nothing if that cannot be told: the node or the file was not there, or is half saved;
