@@ -76,6 +76,27 @@ async fn what_a_field_points_at_is_heard_or_said_to_be_no_audio_whatever_it_is_c
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn files_that_move_are_looked_for_where_they_are_now_though_no_node_changed() {
+    let site = site().await;
+    let mut running = Running::on(&site).await;
+    assert_eq!(refreshed(&mut running, Scope::Whole).await, 0);
+    let sound = Sha256Digest::of(&fs::read(site.files().join("jingles/jingle_news.mp3")).unwrap());
+    let program = EntityKey::numbered(Kind::Program, FIRST.0);
+    assert!(published(&running, &program).await.contains(&sound.to_string()));
+
+    fs::rename(site.files().join("jingles"), site.files().join("moved")).unwrap();
+    site.sql("UPDATE {files} SET filepath = REPLACE(filepath, 'files/jingles/', 'files/moved/')").await;
+    assert_eq!(refreshed(&mut running, Scope::Whole).await, 0, "nothing waits for what nobody looks at");
+    assert!(published(&running, &program).await.contains(&sound.to_string()));
+    running.rooms.blobs.open(&sound).await.unwrap();
+
+    let other = fs::read(site.files().join("moved/jingle_fr.mp3")).unwrap();
+    upload(&site, FIRST.1, "another.mp3", "audio/mpeg", &other).await;
+    assert_eq!(refreshed(&mut running, Scope::Whole).await, 0);
+    assert!(published(&running, &program).await.contains(&Sha256Digest::of(&other).to_string()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_category_whose_spoken_header_is_no_audio_follows_its_term_all_the_same() {
     let site =
         DrupalSite::new().configure("drupal.settle_ms = 20\n[content.fields]\nheader = 'field_jingle'").build().await;

@@ -102,7 +102,7 @@ impl Partial {
         Some(Some(source))
     }
 
-    /// Whether a node that was read is not as `site` has it.
+    /// Whether a node that was read, or a row of `files` that it points at, is not as `site` has it.
     pub fn differs(&self, site: &Site, nid: Nid) -> bool {
         let rows = &self.rows;
         rows.programs.get(&nid) != site.programs.get(&nid)
@@ -110,6 +110,17 @@ impl Partial {
             || rows.prompts.get(&nid) != site.prompts.get(&nid)
             || rows.subscribers.get(&nid) != site.subscribers.get(&nid)
             || rows.files.get(&nid) != site.files.get(&nid)
+            || self.points_at_others(site, nid)
+    }
+
+    /// Whether a row of `files` that a node points at is not as `site` has it.
+    fn points_at_others(&self, site: &Site, nid: Nid) -> bool {
+        let rows = &self.rows;
+        let is_other =
+            |file: FileRef| file.fid().is_some_and(|fid| rows.managed_files.get(&fid) != site.managed_files.get(&fid));
+        rows.programs.get(&nid).is_some_and(|program| program.files().any(is_other))
+            || rows.sounds.get(&nid).is_some_and(|sound| sound.files().any(is_other))
+            || rows.prompts.get(&nid).is_some_and(|prompt| prompt.files().any(is_other))
     }
 
     /// All rows of `files` that were read, whether they were there or not.
