@@ -3,7 +3,6 @@
 //! While a statement or the transaction is open nothing else is waited for than the database: a reader that pauses in a MyISAM table holds up
 //! whoever wants to save. A connection that is dropped in the middle is closed, and with it its transaction.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use deadpool::managed::Object;
@@ -11,7 +10,7 @@ use mysql_async::prelude::{Queryable, StatementLike};
 use mysql_async::{Params, Row};
 
 use super::error::ReadError;
-use super::names::{Name, Table};
+use super::names::Table;
 use super::values;
 use crate::config::{Drupal, Prefix};
 use crate::database::{Connection, Pool};
@@ -65,19 +64,6 @@ impl<'a> Session<'a> {
     /// Whether the server makes text of numbers as of texts; before MySQL 5.5.3 numbers made bytes of every text that they were joined to.
     pub(super) fn joins_numbers_as_text(&mut self) -> Result<bool, ReadError> {
         Ok(self.conn()?.server_version() >= (5, 5, 3))
-    }
-
-    /// The databases that Drupal's prefixes name: its own, and others.
-    pub(super) fn databases(&self) -> Result<BTreeSet<Option<Name>>, ReadError> {
-        let mut databases = BTreeSet::from([None]);
-        let prefixes = match self.prefix {
-            Prefix::All(prefix) => vec![prefix],
-            Prefix::PerTable(tables) => tables.values().collect(),
-        };
-        for (database, _) in prefixes.into_iter().filter_map(|prefix| prefix.split_once('.')) {
-            databases.insert(Some(Name::new(database)?));
-        }
-        Ok(databases)
     }
 
     /// `$db_prefix`.
