@@ -11,7 +11,7 @@ use super::marks::Marks;
 use super::nodes::Nodes;
 use super::notes::Notes;
 use super::scan::Keys;
-use super::session::{Session, session_statements};
+use super::session::{Session, session_opts, session_statements};
 use super::values;
 use crate::catalogue::site::{FileRef, Nid, Partial, Site};
 use crate::config::{Config, Content, Drupal};
@@ -61,7 +61,7 @@ impl Reader {
     /// [`ReadError::Config`] if the configuration does not say how to connect.
     pub fn new(config: &Config) -> Result<Self, ReadError> {
         let drupal = config.drupal.clone();
-        let pool = database::pool(drupal.opts()?, &session_statements(&drupal), CONNECTIONS)?;
+        let pool = database::pool(session_opts(&drupal)?, &session_statements(&drupal), CONNECTIONS)?;
         Ok(Self { pool, drupal, content: config.content.clone() })
     }
 

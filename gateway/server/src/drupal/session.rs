@@ -7,18 +7,26 @@ use std::time::Duration;
 
 use deadpool::managed::Object;
 use mysql_async::prelude::{Queryable, StatementLike};
-use mysql_async::{Params, Row};
+use mysql_async::{Opts, OptsBuilder, Params, Row};
 
 use super::error::ReadError;
 use super::names::Table;
 use super::values;
-use crate::config::{Drupal, Prefix};
+use crate::config::{ConfigError, Drupal, Prefix};
 use crate::database::{Connection, Pool};
 
 /// No statement asks for more than some thousand rows of an index; one that takes longer than this waits for a lock.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// The longest packed page, in bytes: that of MySQL 5.1's longest packet. What is longer is read in smaller pages.
+/// The longest packed page, in bytes. What is longer is read in smaller pages.
 pub(super) const LONGEST_PAGE: usize = 1 << 20;
+/// The longest packet that is taken from the server: MySQL's own bound. A server's `max_allowed_packet`, which the driver would take for one, is
+/// about what is sent to it; where that is the 1 MiB of old servers, a page and what stands around it in its packet are longer.
+const LONGEST_PACKET: usize = 1 << 30;
+
+/// How to connect to Drupal's database.
+pub(super) fn session_opts(drupal: &Drupal) -> Result<Opts, ConfigError> {
+    Ok(OptsBuilder::from_opts(drupal.opts()?).max_allowed_packet(Some(LONGEST_PACKET)).into())
+}
 
 /// What is said on every connection to Drupal's database before it is used.
 ///
