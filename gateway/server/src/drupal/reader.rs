@@ -122,8 +122,10 @@ impl Reader {
         let mut beside = Session::open(&self.pool, &self.drupal.prefix).await?;
         let mut notes = Notes::default();
         let before = Layout::read(&mut session, &self.content, true, &mut notes).await?;
-        session.begin().await?;
+        // What changes between the two is seen over `session` alone, over which nodes are read by name. If only the other one saw it, the change
+        // would be in the marks and never be read; as it is, a table that is marked over `beside` shows it to the next refresh.
         beside.begin().await?;
+        session.begin().await?;
         let changed = marks.renew([&mut session, &mut beside], site).await?;
         beside.end().await?;
         beside.close();
