@@ -1,5 +1,6 @@
 //! The reader is never in the way of an editor, and asks no more than it must.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use mysql_async::prelude::Queryable;
@@ -49,6 +50,36 @@ async fn the_number_of_statements_grows_by_one_for_each_five_thousand_rows() {
     // Six tables have 20,000 rows more.
     assert!(small <= 70 && some <= 50, "{small} statements for the fixture, {some} for three nodes");
     assert!(large <= small + 6 * (20_000 / 5_000 + 1), "{large} statements instead of {small}");
+}
+
+#[tokio::test]
+async fn a_server_that_takes_no_long_packets_is_read_all_the_same() {
+    let site = DrupalSite::new().build().await;
+    let server = Mariadb::another();
+    let mut root = server.connect(None).await;
+    let dump = DrupalSite::dump();
+    root.query_drop(format!("CREATE DATABASE old CHARACTER SET utf8; USE old; {dump}")).await.unwrap();
+    root.query_drop(
+        "INSERT INTO node (nid, vid, type, title, status, created, changed)
+         SELECT 10000 + seq, 20000 + seq, 'program', CONCAT(REPEAT('é', 240), seq), 1, 1300000000, 1300000000 FROM seq_1_to_12000",
+    )
+    .await
+    .unwrap();
+    let mut config = site.config();
+    config.drupal.url = format!("mysql://root@localhost/old?socket={}", server.socket().display());
+    config.drupal.password_file = None;
+    // What old servers have, and less.
+    for packet in [1 << 20, 1 << 18] {
+        root.query_drop(format!("SET GLOBAL max_allowed_packet = {packet}")).await.unwrap();
+        let reader = reader(&config);
+        let (found, marks) = reader.read_whole().await.unwrap();
+        assert_eq!(found.programs.len(), 84 + 12_000, "{packet}");
+        assert!(found.programs[&21_999].node.title.ends_with("é11999"));
+        root.query_drop("UPDATE old.node SET title = 'short' WHERE nid = 21999").await.unwrap();
+        let (changes, _) = reader.read_changes(&found, marks, &BTreeSet::new()).await.unwrap().unwrap();
+        assert_eq!(&*changes.rows().programs[&21_999].node.title, "short");
+        root.query_drop("UPDATE old.node SET title = 'é11999' WHERE nid = 21999").await.unwrap();
+    }
 }
 
 #[tokio::test]

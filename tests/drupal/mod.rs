@@ -5,6 +5,7 @@ mod harness;
 mod layout;
 mod manners;
 mod merging;
+mod moments;
 mod refusals;
 mod shapes;
 mod storage;

@@ -38,6 +38,18 @@ async fn an_account_without_the_right_is_told() {
 }
 
 #[tokio::test]
+async fn a_database_that_the_account_may_not_see_stands_in_the_way_only_of_tables_that_are_read() {
+    let prefix = |table: &str| format!("[drupal]\nprefix = {{ default = '', {table} = 'nobodys.' }}");
+    let site = DrupalSite::new().configure(&prefix("users")).build().await;
+    assert_eq!(reader(&site.config()).read_all().await.unwrap().programs.len(), 84);
+    for table in ["term_node", "content_field_audio_body"] {
+        let site = DrupalSite::new().configure(&prefix(table)).build().await;
+        let refusal = refusal(&site).await;
+        assert!(refusal.contains("nobodys") && refusal.contains("right to SELECT"), "{refusal}");
+    }
+}
+
+#[tokio::test]
 async fn a_wrong_prefix_is_told_with_the_table_that_is_missing() {
     let site = DrupalSite::new().prefix(Prefix::All("d6_".into())).configure("[drupal]\nprefix = 'd7_'").build().await;
     let refusal = refusal(&site).await;

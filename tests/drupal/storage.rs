@@ -64,6 +64,24 @@ async fn the_files_directory_depth_and_width_are_variables() {
 }
 
 #[tokio::test]
+async fn the_configured_files_directory_beats_the_variable_as_settings_php_does() {
+    let configured = DrupalSite::new().configure("drupal.files_directory = 'sites/radio/files'").build().await;
+    let plain = DrupalSite::new().build().await;
+    for (site, without, with) in [
+        (&configured, "sites/radio/files", "sites/radio/files"),
+        (&plain, "sites/default/files", "sites/default/media"),
+    ] {
+        let reader = reader(&site.config());
+        assert_eq!(reader.read_storage().await.unwrap().files_directory, without);
+        site.sql(
+            "INSERT INTO {variable} (name, value) VALUES ('file_directory_path', 's:19:\"sites/default/media\";')",
+        )
+        .await;
+        assert_eq!(reader.read_storage().await.unwrap().files_directory, with);
+    }
+}
+
+#[tokio::test]
 async fn a_blob_in_the_database_is_read_in_pieces() {
     for engine in [Engine::InnoDb, Engine::MyIsam] {
         let site = DrupalSite::new().engine(engine).build().await;

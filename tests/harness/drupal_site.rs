@@ -172,6 +172,14 @@ impl DrupalSite {
         self.root().join("sites/default/files")
     }
 
+    /// The statements that make the fixture's tables.
+    pub(crate) fn dump() -> String {
+        let mut dump = String::new();
+        let file = fs::File::open(format!("{FIXTURE}/site.sql.gz")).unwrap();
+        flate2::read::GzDecoder::new(file).read_to_string(&mut dump).unwrap();
+        dump
+    }
+
     /// What Drupal's own API says of the fixture.
     pub(crate) fn expected() -> serde_json::Value {
         serde_json::from_slice(&fs::read(format!("{FIXTURE}/EXPECTED.json")).unwrap()).unwrap()
@@ -293,9 +301,7 @@ async fn template(engine: Engine, charset: &str) -> Template {
     if let Some(made) = templates.iter().find(|made| made.database == database) {
         return made.clone();
     }
-    let mut dump = String::new();
-    let file = fs::File::open(format!("{FIXTURE}/site.sql.gz")).unwrap();
-    flate2::read::GzDecoder::new(file).read_to_string(&mut dump).unwrap();
+    let mut dump = DrupalSite::dump();
     if engine == Engine::MyIsam {
         dump = dump.replace("ENGINE=InnoDB", "ENGINE=MyISAM");
     }

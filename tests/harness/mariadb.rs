@@ -1,4 +1,4 @@
-//! A private MariaDB on a Unix socket, one for all tests of a process.
+//! A private MariaDB on a Unix socket, one for nearly all tests of a process.
 //!
 //! It is started when the first test asks for it, and is gone with its directory when the process ends, however that ends.
 
@@ -34,6 +34,11 @@ impl Mariadb {
     pub(crate) fn shared() -> &'static Self {
         static SERVER: OnceLock<Mariadb> = OnceLock::new();
         SERVER.get_or_init(Self::start)
+    }
+
+    /// Another server, for a test that changes what holds for a whole server; it is gone when it is dropped.
+    pub(crate) fn another() -> Self {
+        Self::start()
     }
 
     fn start() -> Self {

@@ -2,6 +2,7 @@
 
 mod boundaries;
 mod edits;
+mod files;
 mod hold;
 mod incremental;
 pub(crate) mod legitimate;

@@ -95,8 +95,7 @@ impl Rooms {
         let site = self.reader.read_all().await.unwrap();
         let index = self.blobs.index();
         index.want(site.files.values().filter_map(|file| file.source.clone()));
-        let managed = site.managed_files.values().filter(|file| file.looks_like_audio);
-        index.want(managed.map(|file| file.source.clone()));
+        index.want(site.managed_files.values().map(|file| file.source.clone()));
         self.index_everything().await;
         let catalogue = Catalogue::new(&site, &**index, &self.rules, &self.packs);
         let leaf = |key: EntityKey| match catalogue.draft(&key).outcome {

@@ -85,10 +85,9 @@ impl Partial {
             && stand(named, &rows.subscribers, &site.subscribers)
     }
 
-    /// Where the bytes of the files are that were there.
-    pub fn sources(&self) -> impl Iterator<Item = &AudioSource> {
-        let nodes = self.rows.files.values().filter_map(|file| file.source.as_ref());
-        nodes.chain(self.rows.managed_files.values().filter(|file| file.looks_like_audio).map(|file| &file.source))
+    /// The rows that were there.
+    pub const fn rows(&self) -> &Site {
+        &self.rows
     }
 
     /// Where the bytes of one of a program's files are. Nothing if that cannot be told: the node or the file was not there, or is half saved;
@@ -103,7 +102,7 @@ impl Partial {
         Some(Some(source))
     }
 
-    /// Whether a node that was read is not as `site` has it.
+    /// Whether a node that was read, or a row of `files` that it points at, is not as `site` has it.
     pub fn differs(&self, site: &Site, nid: Nid) -> bool {
         let rows = &self.rows;
         rows.programs.get(&nid) != site.programs.get(&nid)
@@ -111,6 +110,17 @@ impl Partial {
             || rows.prompts.get(&nid) != site.prompts.get(&nid)
             || rows.subscribers.get(&nid) != site.subscribers.get(&nid)
             || rows.files.get(&nid) != site.files.get(&nid)
+            || self.points_at_others(site, nid)
+    }
+
+    /// Whether a row of `files` that a node points at is not as `site` has it.
+    fn points_at_others(&self, site: &Site, nid: Nid) -> bool {
+        let rows = &self.rows;
+        let is_other =
+            |file: FileRef| file.fid().is_some_and(|fid| rows.managed_files.get(&fid) != site.managed_files.get(&fid));
+        rows.programs.get(&nid).is_some_and(|program| program.files().any(is_other))
+            || rows.sounds.get(&nid).is_some_and(|sound| sound.files().any(is_other))
+            || rows.prompts.get(&nid).is_some_and(|prompt| prompt.files().any(is_other))
     }
 
     /// All rows of `files` that were read, whether they were there or not.

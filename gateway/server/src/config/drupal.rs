@@ -23,9 +23,9 @@ pub struct Drupal {
     /// The address at which Drupal answers, by which its module is woken when recordings wait; absent: it takes them at its cron.
     #[serde(default)]
     pub site_url: Option<String>,
-    /// The files directory where the variable `file_directory_path` is absent: `sites/SITE/files`.
-    #[serde(default = "default_files_directory")]
-    pub files_directory: Utf8PathBuf,
+    /// `$conf['file_directory_path']` of Drupal's `settings.php`, which beats the variable in the database; absent: what the variable says,
+    /// else `sites/default/files`.
+    pub files_directory: Option<Utf8PathBuf>,
     /// `$db_prefix`: one for all tables, or one a table with `default` for the others.
     #[serde(default)]
     pub prefix: Prefix,
@@ -75,10 +75,6 @@ pub struct Database {
     pub url: String,
     /// The file with the account's password.
     pub password_file: Option<Utf8PathBuf>,
-}
-
-fn default_files_directory() -> Utf8PathBuf {
-    "sites/default/files".into()
 }
 
 fn default_charset() -> String {

@@ -270,8 +270,9 @@ mod tests {
             .map(|line| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).unwrap_or(line))
             .fold(String::new(), |text, line| text + line + "\n");
         let mut spelled_out: Config = toml::from_str(&uncommented).unwrap();
-        // The two keys and the site's address stand there to show the form.
+        // The two keys, the site's address and the files directory stand there to show the form.
         spelled_out.drupal.site_url = None;
+        spelled_out.drupal.files_directory = None;
         spelled_out.menu.keys = KeyOverrides::default();
         assert_eq!(format!("{plain:?}"), format!("{spelled_out:?}"));
     }

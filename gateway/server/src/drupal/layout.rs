@@ -163,38 +163,38 @@ impl Layout {
         notes: &mut Notes,
     ) -> Result<Self, ReadError> {
         let types = content_types(content)?;
-        let present = Present::read(session).await?;
+        let mut present = Present::default();
         for core in ["node", "vocabulary", "term_data", "term_hierarchy", "term_node", "variable"] {
             let table = session.table(core)?;
-            if !present.has(&table) {
+            if !present.has(session, &table).await? {
                 return Err(ReadError::TableMissing { table: table.to_string() });
             }
         }
         let prefix = session.prefix();
-        let has = |name: &str| Ok::<_, ReadError>(present.has(&Table::of(prefix, name)?));
+        let mut has =
+            async |session: &mut Session<'_>, name: &str| present.has(session, &Table::of(prefix, name)?).await;
         let modules = Modules {
-            file_nodes: has("file_nodes")?,
-            file_attachments: has("file_attachments")?,
-            files: has("files")?,
-            upload: has("upload")?,
-            languages: has("languages")?,
+            file_nodes: has(session, "file_nodes").await?,
+            file_attachments: has(session, "file_attachments").await?,
+            files: has(session, "files").await?,
+            upload: has(session, "upload").await?,
+            languages: has(session, "languages").await?,
         };
         let mut tables = Vec::new();
-        if has("content_node_field")? && has("content_node_field_instance")? {
+        if has(session, "content_node_field").await? && has(session, "content_node_field_instance").await? {
             let fields = read_fields(session).await?;
             let instances = read_instances(session).await?;
-            tables = place(content, &types, &fields, &instances, prefix, notes)?;
-            tables.retain(|table| {
-                let is_there = present.has(&table.table);
-                if !is_there {
+            for table in place(content, &types, &fields, &instances, prefix, notes)? {
+                if present.has(session, &table.table).await? {
+                    tables.push(table);
+                } else {
                     notes.site(codes::TABLE_MISSING, format!(
                         "CCK says that {} is in the table {}, which does not exist or may not be read: its values are taken as empty. \
                          Restore the table, or give the gateway's account the right to SELECT on it.",
                         named(&table.columns), table.table
                     ));
                 }
-                is_there
-            });
+            }
             if looks {
                 drop_missing_columns(session, &mut tables, notes).await?;
             }
@@ -244,24 +244,23 @@ fn content_types(content: &Content) -> Result<Vec<ContentType>, ReadError> {
     Ok(types)
 }
 
-/// The tables that there are, in the databases that Drupal's prefixes name.
+/// The tables that there are, in the databases that were asked for one of theirs: Drupal's prefixes may name others, of whose tables none is
+/// read, and which the account may not even see.
+#[derive(Default)]
 struct Present(BTreeMap<Option<Name>, BTreeSet<String>>);
 
 impl Present {
-    async fn read(session: &mut Session<'_>) -> Result<Self, ReadError> {
-        let mut present = BTreeMap::new();
-        for database in session.databases()? {
-            let from = database.as_ref().map_or(String::new(), |name| format!(" FROM {}", name.quoted()));
+    /// Whether there is this table.
+    async fn has(&mut self, session: &mut Session<'_>, table: &Table) -> Result<bool, ReadError> {
+        if !self.0.contains_key(&table.database) {
+            let from = table.database.as_ref().map_or(String::new(), |name| format!(" FROM {}", name.quoted()));
             let rows = session.rows(&format!("SHOW TABLES{from}")).await?;
             let names = rows.iter().filter_map(|row| Some(values::text(row.first()?)));
             // A server on a file system without upper case tells names in lower case.
-            present.insert(database, names.map(|name| name.to_ascii_lowercase()).collect());
+            self.0.insert(table.database.clone(), names.map(|name| name.to_ascii_lowercase()).collect());
         }
-        Ok(Self(present))
-    }
-
-    fn has(&self, table: &Table) -> bool {
-        self.0.get(&table.database).is_some_and(|names| names.contains(&table.name.as_str().to_ascii_lowercase()))
+        let name = table.name.as_str().to_ascii_lowercase();
+        Ok(self.0.get(&table.database).is_some_and(|names| names.contains(&name)))
     }
 }
 

@@ -11,7 +11,7 @@ use super::marks::Marks;
 use super::nodes::Nodes;
 use super::notes::Notes;
 use super::scan::Keys;
-use super::session::{Session, session_statements};
+use super::session::{Session, session_opts, session_statements};
 use super::values;
 use crate::catalogue::site::{FileRef, Nid, Partial, Site};
 use crate::config::{Config, Content, Drupal};
@@ -61,7 +61,7 @@ impl Reader {
     /// [`ReadError::Config`] if the configuration does not say how to connect.
     pub fn new(config: &Config) -> Result<Self, ReadError> {
         let drupal = config.drupal.clone();
-        let pool = database::pool(drupal.opts()?, &session_statements(&drupal), CONNECTIONS)?;
+        let pool = database::pool(session_opts(&drupal)?, &session_statements(&drupal), CONNECTIONS)?;
         Ok(Self { pool, drupal, content: config.content.clone() })
     }
 
@@ -122,8 +122,10 @@ impl Reader {
         let mut beside = Session::open(&self.pool, &self.drupal.prefix).await?;
         let mut notes = Notes::default();
         let before = Layout::read(&mut session, &self.content, true, &mut notes).await?;
-        session.begin().await?;
+        // What changes between the two is seen over `session` alone, over which nodes are read by name. If only the other one saw it, the change
+        // would be in the marks and never be read; as it is, a table that is marked over `beside` shows it to the next refresh.
         beside.begin().await?;
+        session.begin().await?;
         let changed = marks.renew([&mut session, &mut beside], site).await?;
         beside.end().await?;
         beside.close();

@@ -3,23 +3,30 @@
 //! While a statement or the transaction is open nothing else is waited for than the database: a reader that pauses in a MyISAM table holds up
 //! whoever wants to save. A connection that is dropped in the middle is closed, and with it its transaction.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use deadpool::managed::Object;
 use mysql_async::prelude::{Queryable, StatementLike};
-use mysql_async::{Params, Row};
+use mysql_async::{Opts, OptsBuilder, Params, Row};
 
 use super::error::ReadError;
-use super::names::{Name, Table};
+use super::names::Table;
 use super::values;
-use crate::config::{Drupal, Prefix};
+use crate::config::{ConfigError, Drupal, Prefix};
 use crate::database::{Connection, Pool};
 
 /// No statement asks for more than some thousand rows of an index; one that takes longer than this waits for a lock.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// The longest packed page, in bytes: that of MySQL 5.1's longest packet. What is longer is read in smaller pages.
+/// The longest packed page, in bytes. What is longer is read in smaller pages.
 pub(super) const LONGEST_PAGE: usize = 1 << 20;
+/// The longest packet that is taken from the server: MySQL's own bound. A server's `max_allowed_packet`, which the driver would take for one, is
+/// about what is sent to it; where that is the 1 MiB of old servers, a page and what stands around it in its packet are longer.
+const LONGEST_PACKET: usize = 1 << 30;
+
+/// How to connect to Drupal's database.
+pub(super) fn session_opts(drupal: &Drupal) -> Result<Opts, ConfigError> {
+    Ok(OptsBuilder::from_opts(drupal.opts()?).max_allowed_packet(Some(LONGEST_PACKET)).into())
+}
 
 /// What is said on every connection to Drupal's database before it is used.
 ///
@@ -65,19 +72,6 @@ impl<'a> Session<'a> {
     /// Whether the server makes text of numbers as of texts; before MySQL 5.5.3 numbers made bytes of every text that they were joined to.
     pub(super) fn joins_numbers_as_text(&mut self) -> Result<bool, ReadError> {
         Ok(self.conn()?.server_version() >= (5, 5, 3))
-    }
-
-    /// The databases that Drupal's prefixes name: its own, and others.
-    pub(super) fn databases(&self) -> Result<BTreeSet<Option<Name>>, ReadError> {
-        let mut databases = BTreeSet::from([None]);
-        let prefixes = match self.prefix {
-            Prefix::All(prefix) => vec![prefix],
-            Prefix::PerTable(tables) => tables.values().collect(),
-        };
-        for (database, _) in prefixes.into_iter().filter_map(|prefix| prefix.split_once('.')) {
-            databases.insert(Some(Name::new(database)?));
-        }
-        Ok(databases)
     }
 
     /// `$db_prefix`.

@@ -9,7 +9,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 pub struct Storage {
     /// Drupal's root directory, the one with `index.php`.
     pub root: Utf8PathBuf,
-    /// The variable `file_directory_path`, or the configured default: relative to the root, or absolute.
+    /// What the configuration says, else the variable `file_directory_path`, else Drupal's default: relative to the root, or absolute.
     pub files_directory: Utf8PathBuf,
     /// bitcache's repositories in the order in which a hash is looked for.
     pub repositories: Vec<Repository>,

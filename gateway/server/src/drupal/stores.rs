@@ -10,6 +10,9 @@ use super::session::Session;
 use super::storage::{Adapter, Repository, Storage, directory_of};
 use super::values;
 
+/// The files directory where neither `settings.php` nor the variable names one.
+const DEFAULT_FILES_DIRECTORY: &str = "sites/default/files";
+
 impl Reader {
     /// Reads where Drupal keeps its files.
     ///
@@ -21,11 +24,11 @@ impl Reader {
         let mut session = Session::open(&self.pool, &self.drupal.prefix).await?;
         let names = ["file_directory_path", "bitcache_depth", "bitcache_width"];
         let variables = Variables::read(&mut session, &names, &mut Notes::default()).await?;
-        let files_directory = variables
-            .get("file_directory_path")
-            .and_then(php::Value::text)
-            .filter(|path| !path.is_empty())
-            .map_or_else(|| self.drupal.files_directory.clone(), Into::into);
+        let variable = variables.get("file_directory_path").and_then(php::Value::text).filter(|path| !path.is_empty());
+        // As Drupal does it: `settings.php`, which only the configuration can repeat here, beats the variable.
+        let configured = self.drupal.files_directory.clone();
+        let files_directory =
+            configured.or_else(|| variable.map(Into::into)).unwrap_or_else(|| DEFAULT_FILES_DIRECTORY.into());
         let count = |name| variables.get(name).and_then(php::Value::count).unwrap_or(0);
         let mut storage = Storage {
             root: self.drupal.root.clone(),

@@ -119,7 +119,7 @@ impl Memory {
 
     /// Takes what was read of nodes that were named.
     pub(super) fn merge(&mut self, partial: Partial) -> Result<Affected, RefreshError> {
-        self.index.want(partial.sources().cloned());
+        self.index.want(wanted::sources_of(&partial).cloned());
         self.put(partial)
     }
 
