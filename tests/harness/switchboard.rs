@@ -23,6 +23,9 @@ use super::phone::Phone;
 pub(crate) const RADIO: &str = "700";
 
 /// Nothing that a test waits for takes longer on a busy machine.
+/// The trunk that has no way to send texts: the agent sends its answers.
+pub(crate) const SENDS_NO_TEXTS: &str = "ulaw";
+
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Waits for the end of the test or of the tests' process, and ends Asterisk with it.
@@ -123,6 +126,7 @@ impl Switchboard {
             command.args(["--trunk", &format!("{name}={}", line.address())]);
         }
         done(&command.output().unwrap());
+        command.args(["--without-text", SENDS_NO_TEXTS]);
     }
 
     /// Kills Asterisk as a power cut does.

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use super::{RadioOfItsOwn, made_by_the_editor};
 use crate::agent::running::{Running, until};
 use crate::harness::free_address;
-use crate::harness::switchboard::{PATIENCE, RADIO, Switchboard};
+use crate::harness::switchboard::{PATIENCE, RADIO, SENDS_NO_TEXTS, Switchboard};
 
 const CROPS: u32 = 2;
 /// A premium subscriber of the fixture, who has a balance.
@@ -123,6 +123,19 @@ async fn what_is_in_a_text_message_is_neither_run_nor_asked_of_a_database() {
         "zz' OR 'a'='a".to_owned(),
         "zz' OR 1 --):1".to_owned(),
         "'):x".to_owned(),
+#[tokio::test]
+async fn a_trunk_that_sends_no_texts_leaves_the_answer_to_the_agent() {
+    let radio = Switchboard::shared().await;
+    let number = "+221770007009";
+    let code = radio.line(SENDS_NO_TEXTS).send_text(number, RADIO, "99999", PATIENCE).unwrap();
+    assert_eq!(code, 202);
+    let answer: String =
+        radio.written(&format!("SELECT body FROM sms_out WHERE number = '{number}' AND state = 'pending'"));
+    assert!(answer.contains("99999"), "{answer}");
+    let came: i64 = radio.written(&format!("SELECT count(*) FROM event WHERE caller = '{number}' AND kind = 'sms_in'"));
+    assert_eq!(came, 1, "the answer was taken for another text that came in");
+}
+
         "zz'; DELETE FROM sms_out; --".to_owned(),
         "zz%' UNION SELECT number FROM phone_caller --".to_owned(),
         "\u{0}\u{1}\u{7f}\r\n\t\"\\".to_owned(),
