@@ -140,6 +140,26 @@ fn the_menus_are_put_in_once_and_taken_out_and_the_hosts_files_are_as_they_were(
 }
 
 #[test]
+#[test]
+fn data_sources_whose_last_line_has_no_end_keep_their_last_value_and_get_their_end_back() {
+    let host = Host::new();
+    let own = "[other]\nDriver = /usr/lib/other.so\nDatabase = /srv/other.db";
+    fs::write(host.path("odbc.ini"), own).unwrap();
+    for data in ["/srv/radio", "/srv/radio", "/srv/elsewhere"] {
+        host.install(&["--data-dir", data]);
+        let text = host.read("odbc.ini");
+        assert!(text.starts_with(&format!("{own}\n")), "{text}");
+        assert_eq!(text.matches("[audiospread-mirror]").count(), 1, "{text}");
+    }
+    host.install(&["--remove"]);
+    assert_eq!(host.read("odbc.ini"), own);
+    host.install(&[]);
+    let more = host.read("odbc.ini") + "[more]\nDriver = /usr/lib/more.so\n";
+    fs::write(host.path("odbc.ini"), more).unwrap();
+    host.install(&["--remove"]);
+    assert_eq!(host.read("odbc.ini"), format!("{own}\n[more]\nDriver = /usr/lib/more.so\n"));
+}
+
 fn an_asterisk_that_loads_only_what_is_named_gets_the_list_of_modules() {
     let host = Host::new();
     fs::write(host.path("asterisk/modules.conf"), "[modules]\nautoload = no\nload = chan_pjsip.so\n").unwrap();
