@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use tempfile::TempDir;
 
@@ -140,7 +141,6 @@ fn the_menus_are_put_in_once_and_taken_out_and_the_hosts_files_are_as_they_were(
 }
 
 #[test]
-#[test]
 fn data_sources_whose_last_line_has_no_end_keep_their_last_value_and_get_their_end_back() {
     let host = Host::new();
     let own = "[other]\nDriver = /usr/lib/other.so\nDatabase = /srv/other.db";
@@ -160,6 +160,7 @@ fn data_sources_whose_last_line_has_no_end_keep_their_last_value_and_get_their_e
     assert_eq!(host.read("odbc.ini"), format!("{own}\n[more]\nDriver = /usr/lib/more.so\n"));
 }
 
+#[test]
 fn an_asterisk_that_loads_only_what_is_named_gets_the_list_of_modules() {
     let host = Host::new();
     fs::write(host.path("asterisk/modules.conf"), "[modules]\nautoload = no\nload = chan_pjsip.so\n").unwrap();
@@ -217,6 +218,51 @@ fn a_data_directory_that_was_chosen_once_stays_until_another_one_is_named() {
 }
 
 #[test]
+fn what_was_chosen_once_is_remembered_and_the_spool_gets_back_the_rights_that_it_had_first() {
+    assert!(rustix::process::geteuid().is_root(), "only root can make a group: run the tests as root");
+    let (host, strangers) = (Host::new(), Strangers::new());
+    let (prefix, odbc, outgoing) = (host.path("asterisk"), host.path("odbc.ini"), host.path("spool/outgoing"));
+    let (data, spool) = (host.path("data"), host.path("spool"));
+    let [prefix, odbc, data, spool] = [&prefix, &odbc, &data, &spool].map(|path| path.to_str().unwrap());
+    fs::create_dir_all(&outgoing).unwrap();
+    fs::set_permissions(&outgoing, fs::Permissions::from_mode(0o750)).unwrap();
+    let run = |arguments: &[&str]| {
+        done(&Command::new(host.scripts.join("install")).args(["--prefix", prefix]).args(arguments).output().unwrap())
+    };
+    run(&[
+        "--group",
+        &strangers.group,
+        "--user",
+        &strangers.user,
+        "--driver",
+        "/opt/odbc/sqlite.so",
+        "--odbc-ini",
+        odbc,
+        "--data-dir",
+        data,
+        "--spool",
+        spool,
+    ]);
+    let said = run(&["--dry-run"]);
+    assert!(said.contains("nothing changed"), "{said}");
+    assert!(!said.contains("needed   the user"), "{said}");
+    // Another group, and files alone: the first is not forgotten for either.
+    run(&["--group", &strangers.user]);
+    run(&["--files-only"]);
+    assert!(host.read("odbc.ini").contains("Driver = /opt/odbc/sqlite.so"));
+    let said = run(&["--dry-run"]);
+    assert!(said.contains("nothing changed"), "{said}");
+    let said = run(&["--dry-run", "--remove"]);
+    for words in [odbc, &format!("the group {}", strangers.user), "group root, 750, as it was"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    run(&["--remove"]);
+    let outgoing = fs::metadata(&outgoing).unwrap();
+    assert_eq!((outgoing.gid(), outgoing.permissions().mode() & 0o7777), (0, 0o750));
+    host.is_as_it_was();
+}
+
+#[test]
 fn a_dry_run_says_everything_and_does_nothing() {
     let host = Host::new();
     let before = host.files();
@@ -262,7 +308,8 @@ struct Strangers {
 impl Strangers {
     /// The user is made here; the group is left to whoever needs it.
     fn new() -> Self {
-        let name = format!("as-test-{}", std::process::id());
+        static STRANGERS: AtomicU32 = AtomicU32::new(1);
+        let name = format!("as-test-{}-{}", std::process::id(), STRANGERS.fetch_add(1, Ordering::Relaxed));
         let strangers = Self { user: name.clone(), group: format!("{name}-group") };
         done(
             &Command::new("useradd")
