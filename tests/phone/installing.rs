@@ -218,6 +218,24 @@ fn a_data_directory_that_was_chosen_once_stays_until_another_one_is_named() {
 }
 
 #[test]
+fn a_host_that_sends_nothing_while_somebody_records_is_told_so() {
+    let host = Host::new();
+    let needs_it = || host.install(&[]).contains("needed   transmit_silence = yes in [options]");
+    assert!(needs_it(), "there is no asterisk.conf");
+    for (text, needs) in [
+        ("[options]\n;transmit_silence = yes\n", true),
+        ("[options]\ntransmit_silence = no\n", true),
+        ("[options]\nverbose = 3\n[other]\ntransmit_silence = yes\n", true),
+        ("[options]\ntransmit_silence = yes\n", false),
+        ("[directories](!)\n[options]\nverbose = 3\ntransmit_silence=>Yes ; for carriers\n[files]\n", false),
+    ] {
+        fs::write(host.path("asterisk/asterisk.conf"), text).unwrap();
+        assert_eq!(needs_it(), needs, "{text}");
+        assert_eq!(host.read("asterisk/asterisk.conf"), text, "it is the keeper's");
+    }
+}
+
+#[test]
 fn what_was_chosen_once_is_remembered_and_the_spool_gets_back_the_rights_that_it_had_first() {
     assert!(rustix::process::geteuid().is_root(), "only root can make a group: run the tests as root");
     let (host, strangers) = (Host::new(), Strangers::new());
