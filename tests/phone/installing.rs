@@ -243,7 +243,9 @@ fn what_was_chosen_once_is_remembered_and_the_spool_gets_back_the_rights_that_it
     let (data, spool) = (host.path("data"), host.path("spool"));
     let [prefix, odbc, data, spool] = [&prefix, &odbc, &data, &spool].map(|path| path.to_str().unwrap());
     fs::create_dir_all(&outgoing).unwrap();
+    done(&Command::new("chgrp").arg(&strangers.user).arg(&outgoing).output().unwrap());
     fs::set_permissions(&outgoing, fs::Permissions::from_mode(0o750)).unwrap();
+    let was = fs::metadata(&outgoing).unwrap().gid();
     let run = |arguments: &[&str]| {
         done(&Command::new(host.scripts.join("install")).args(["--prefix", prefix]).args(arguments).output().unwrap())
     };
@@ -271,12 +273,13 @@ fn what_was_chosen_once_is_remembered_and_the_spool_gets_back_the_rights_that_it
     let said = run(&["--dry-run"]);
     assert!(said.contains("nothing changed"), "{said}");
     let said = run(&["--dry-run", "--remove"]);
-    for words in [odbc, &format!("the group {}", strangers.user), "group root, 750, as it was"] {
+    for words in [odbc, &format!("the group {}", strangers.user), &format!("group {}, 750, as it was", strangers.user)]
+    {
         assert!(said.contains(words), "{words}: {said}");
     }
     run(&["--remove"]);
     let outgoing = fs::metadata(&outgoing).unwrap();
-    assert_eq!((outgoing.gid(), outgoing.permissions().mode() & 0o7777), (0, 0o750));
+    assert_eq!((outgoing.gid(), outgoing.permissions().mode() & 0o7777), (was, 0o750));
     host.is_as_it_was();
 }
 
@@ -369,6 +372,7 @@ fn with_rights_the_group_is_made_asterisks_user_is_put_into_it_and_both_may_writ
     let (host, strangers) = (Host::new(), Strangers::new());
     let (data, outgoing) = (host.path("data"), host.path("spool/outgoing"));
     fs::create_dir_all(&outgoing).unwrap();
+    done(&Command::new("chgrp").arg(&strangers.user).arg(&outgoing).output().unwrap());
     // As for the user of a host, who reaches both.
     fs::set_permissions(host.directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let arguments = [
@@ -412,11 +416,60 @@ fn with_rights_the_group_is_made_asterisks_user_is_put_into_it_and_both_may_writ
     let said = run(&["--remove"]);
     let kept = format!("kept     {} and the group {}: what callers left is there", data.display(), strangers.group);
     assert!(said.contains(&kept), "{said}");
-    assert!(said.contains(&format!("rights   {}: group root, 755, as it was", outgoing.display())), "{said}");
+    let as_it_was = format!("rights   {}: group {}, 755, as it was", outgoing.display(), strangers.user);
+    assert!(said.contains(&as_it_was), "{said}");
     assert!(strangers.members().is_some() && strangers.may_write(&data) && !strangers.may_write(&outgoing));
     host.is_as_it_was();
     let said = run(&[]);
     assert!(!said.contains("new      group") && said.contains(&format!("rights   {}", outgoing.display())), "{said}");
+}
+
+#[test]
+fn an_outgoing_directory_that_others_write_into_stays_theirs_and_the_group_may_write_there_too() {
+    assert!(rustix::process::geteuid().is_root(), "only root can make a group: run the tests as root");
+    let (host, strangers, others) = (Host::new(), Strangers::new(), Strangers::new());
+    fs::set_permissions(host.directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let outgoing = host.path("spool/outgoing");
+    fs::create_dir_all(&outgoing).unwrap();
+    let (data, spool, programs) = (host.path("data"), host.path("spool"), host.path("programs"));
+    let run = |path: &str, more: &[&str]| {
+        let mut install = Command::new(host.scripts.join("install"));
+        install.arg("--prefix").arg(host.path("asterisk")).arg("--odbc-ini").arg(host.path("odbc.ini"));
+        install.args([
+            "--driver",
+            "/usr/lib/libsqlite3odbc.so",
+            "--group",
+            &strangers.group,
+            "--user",
+            &strangers.user,
+        ]);
+        install.arg("--data-dir").arg(&data).arg("--spool").arg(&spool).args(more).env("PATH", path);
+        done(&install.output().unwrap())
+    };
+    let path = std::env::var("PATH").unwrap();
+    let looks = || {
+        let ran = Command::new("getfacl").arg("-cp").arg(&outgoing).output().unwrap();
+        (fs::metadata(&outgoing).unwrap().gid(), fs::metadata(&outgoing).unwrap().mode(), done(&ran))
+    };
+    for (group, mode) in [(&others.user, 0o2770), (&strangers.user, 0o1777)] {
+        done(&Command::new("chgrp").arg(group).arg(&outgoing).output().unwrap());
+        fs::set_permissions(&outgoing, fs::Permissions::from_mode(mode)).unwrap();
+        let before = looks();
+        let said = run(&path, &[]);
+        assert!(said.contains(&format!("the group {} may write too", strangers.group)), "{said}");
+        assert_eq!((looks().0, looks().1), (before.0, before.1), "group and mode are the host's");
+        assert!(looks().2.contains(&format!("group:{}:rwx", strangers.group)), "{:?}", looks());
+        assert!(strangers.may_write(&outgoing) && others.may_write(&outgoing));
+        assert!(run(&path, &[]).contains("nothing changed"));
+        run(&path, &["--remove"]);
+        assert_eq!(looks(), before);
+    }
+
+    fs::create_dir(&programs).unwrap();
+    programs_without(&programs, &["setfacl"]);
+    let before = looks();
+    let said = run(programs.to_str().unwrap(), &[]);
+    assert!(said.contains("acl, by which the group") && looks() == before, "{said}");
 }
 
 /// Everything that this host has, without some programs.
