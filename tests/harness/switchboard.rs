@@ -1,6 +1,7 @@
 //! A phone server as callers know it: a private Asterisk with the shipped configuration and a mirror that the agent pulled, and the lines
 //! that lead to it. Callers are real ones: what they hear and press goes over SIP and RTP.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::process::CommandExt;
@@ -21,6 +22,9 @@ use super::phone::Phone;
 
 /// The number of the phone server.
 pub(crate) const RADIO: &str = "700";
+
+/// The trunk that has no way to send texts: the agent sends its answers.
+pub(crate) const SENDS_NO_TEXTS: &str = "ulaw";
 
 /// Nothing that a test waits for takes longer on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -122,6 +126,7 @@ impl Switchboard {
         for (name, line) in &self.lines {
             command.args(["--trunk", &format!("{name}={}", line.address())]);
         }
+        command.args(["--without-text", SENDS_NO_TEXTS]);
         done(&command.output().unwrap());
     }
 
@@ -169,6 +174,26 @@ impl Switchboard {
             panic!("{error}; the log ends:\n{}", self.log_end());
         });
         Caller::of(ringing.answer().unwrap(), number)
+    }
+
+    /// What a modem's driver hands over, in variables and on a channel of its own that begins at an extension of the trunk's.
+    pub(crate) fn starts_from_a_modem(&self, extension: &str, number: &str, variables: &[(&str, &str)]) {
+        let mut file = format!(
+            "Channel: Local/{extension}@audiospread-trunk-alaw/n\nCallerID: <{number}>\nApplication: NoOp\nMaxRetries: 0\n"
+        );
+        for (name, value) in variables {
+            writeln!(file, "Setvar: {name}={value}").unwrap();
+        }
+        let name = format!("modem-{extension}-{}.call", number.trim_start_matches('+'));
+        let aside = self.path(&format!("spool/tmp/{name}"));
+        fs::write(&aside, file).unwrap();
+        fs::rename(aside, self.path(&format!("spool/outgoing/{name}"))).unwrap();
+    }
+
+    /// The call files that Asterisk has not done with.
+    pub(crate) fn spooled(&self) -> Vec<String> {
+        let files = fs::read_dir(self.path("spool/outgoing")).unwrap();
+        files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect()
     }
 
     /// A sound of the mirror by its name below the store: the bytes that the site published, or, where they did not travel because the pack

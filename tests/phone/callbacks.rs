@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::OnceCell;
 
+use crate::agent::running::until;
 use crate::harness::gateway::Gateway;
 use crate::harness::phone::Phone;
 use crate::harness::switchboard::{PATIENCE, Switchboard};
@@ -19,17 +20,22 @@ async fn radio() -> &'static Switchboard {
         .await
 }
 
-/// Premium subscribers, one for each test; the last has two numbers and a balance.
+/// Premium subscribers, one for each test; the fourth has two numbers and a balance.
 const SUBSCRIBERS: &str = "
 INSERT INTO subscriber (id, plan, language, balance_seconds) VALUES
-  (90000, 'premium', 'fr', NULL), (90001, 'premium', 'fr', NULL), (90002, 'premium', 'fr', NULL), (90003, 'premium', 'fr', 3600);
+  (90000, 'premium', 'fr', NULL), (90001, 'premium', 'fr', NULL), (90002, 'premium', 'fr', NULL), (90003, 'premium', 'fr', 3600),
+  (90005, 'premium', 'fr', NULL), (90006, 'premium', 'fr', NULL);
 INSERT INTO subscriber_number (number, subscriber_id) VALUES
-  ('+221770008100', 90000), ('+221770008101', 90001), ('+221770008102', 90002), ('+221770008103', 90003), ('+221770008104', 90003);
+  ('+221770008100', 90000), ('+221770008101', 90001), ('+221770008102', 90002), ('+221770008103', 90003), ('+221770008104', 90003),
+  ('+221770008105', 90005), ('+221770008106', 90006);
 ";
 const BUSY: &str = "+221770008100";
 const LOST: &str = "+221770008101";
 const SPENDER: &str = "+221770008103";
 const SPENDERS_OTHER: &str = "+221770008104";
+
+const TEXTER: &str = "+221770008105";
+const GIVEN_UP: &str = "+221770008106";
 
 async fn radio_with(settings: &[&str]) -> Switchboard {
     let (_, gateway) = Gateway::shared().await;
@@ -78,6 +84,42 @@ async fn a_call_back_that_was_never_settled_stands_in_nobodys_way() {
     let failed: i64 =
         radio.written(&format!("SELECT count(*) FROM callback WHERE number = '{number}' AND state = 'failed'"));
     assert_eq!(failed, 1);
+}
+
+#[tokio::test]
+async fn a_call_file_that_outlives_its_call_back_leads_nobody_to_the_menus() {
+    let radio = radio().await;
+    let number = GIVEN_UP;
+    radio.call(number).is_refused();
+    change(radio, &format!("UPDATE callback SET state = 'failed' WHERE number = '{number}' AND state = 'pending'"));
+    radio.is_called_back(number).is_hung_up();
+    let _: i64 = radio.written(&format!("SELECT 1 FROM cdr WHERE caller = '{number}' AND direction = 'callback'"));
+    let state: String = radio.written(&format!("SELECT state FROM callback WHERE number = '{number}'"));
+    assert_eq!(state, "failed");
+    let noted: i64 = radio.written(&format!(
+        "SELECT count(*) FROM event WHERE caller = '{number}' AND kind IN ('callback_answered', 'callback_ended')"
+    ));
+    assert_eq!(noted, 0);
+}
+
+/// As a modem's driver starts them: for a text that went to this number, and for what its network answers.
+#[tokio::test]
+async fn what_a_modem_tells_of_a_text_and_what_its_network_answers_are_no_calls() {
+    let radio = radio().await;
+    let number = TEXTER;
+    for extension in ["report", "ussd"] {
+        radio.starts_from_a_modem(extension, number, &[]);
+    }
+    until("both were looked at", || !radio.spooled().iter().any(|name| name.starts_with("modem-")));
+    let other = "+221770008002";
+    radio.answered(other).hangs_up();
+    let _: i64 = radio.written(&format!("SELECT 1 FROM cdr WHERE caller = '{other}'"));
+    let asked: i64 = radio.written(&format!("SELECT count(*) FROM callback WHERE number = '{number}'"));
+    assert_eq!(asked, 0, "nobody asked to be called back");
+    // (The other end of each channel is no driver's: it comes of the call file.)
+    let records: i64 = radio
+        .written("SELECT count(*) FROM cdr WHERE channel LIKE 'Local/report@%;2' OR channel LIKE 'Local/ussd@%;2'");
+    assert_eq!(records, 0);
 }
 
 #[tokio::test]

@@ -112,6 +112,7 @@ async fn a_phone_server_where_all_is_well_gets_no_complaint() {
         "modules",
         "menus",
         "lookups",
+        "silence",
         "spool",
         "hook",
     ];

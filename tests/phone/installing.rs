@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use tempfile::TempDir;
 
@@ -140,6 +141,26 @@ fn the_menus_are_put_in_once_and_taken_out_and_the_hosts_files_are_as_they_were(
 }
 
 #[test]
+fn data_sources_whose_last_line_has_no_end_keep_their_last_value_and_get_their_end_back() {
+    let host = Host::new();
+    let own = "[other]\nDriver = /usr/lib/other.so\nDatabase = /srv/other.db";
+    fs::write(host.path("odbc.ini"), own).unwrap();
+    for data in ["/srv/radio", "/srv/radio", "/srv/elsewhere"] {
+        host.install(&["--data-dir", data]);
+        let text = host.read("odbc.ini");
+        assert!(text.starts_with(&format!("{own}\n")), "{text}");
+        assert_eq!(text.matches("[audiospread-mirror]").count(), 1, "{text}");
+    }
+    host.install(&["--remove"]);
+    assert_eq!(host.read("odbc.ini"), own);
+    host.install(&[]);
+    let more = host.read("odbc.ini") + "[more]\nDriver = /usr/lib/more.so\n";
+    fs::write(host.path("odbc.ini"), more).unwrap();
+    host.install(&["--remove"]);
+    assert_eq!(host.read("odbc.ini"), format!("{own}\n[more]\nDriver = /usr/lib/more.so\n"));
+}
+
+#[test]
 fn an_asterisk_that_loads_only_what_is_named_gets_the_list_of_modules() {
     let host = Host::new();
     fs::write(host.path("asterisk/modules.conf"), "[modules]\nautoload = no\nload = chan_pjsip.so\n").unwrap();
@@ -197,6 +218,72 @@ fn a_data_directory_that_was_chosen_once_stays_until_another_one_is_named() {
 }
 
 #[test]
+fn a_host_that_sends_nothing_while_somebody_records_is_told_so() {
+    let host = Host::new();
+    let needs_it = || host.install(&[]).contains("needed   transmit_silence = yes in [options]");
+    assert!(needs_it(), "there is no asterisk.conf");
+    for (text, needs) in [
+        ("[options]\n;transmit_silence = yes\n", true),
+        ("[options]\ntransmit_silence = no\n", true),
+        ("[options]\nverbose = 3\n[other]\ntransmit_silence = yes\n", true),
+        ("[options]\ntransmit_silence = yes\n", false),
+        ("[directories](!)\n[options]\nverbose = 3\ntransmit_silence=>Yes ; for carriers\n[files]\n", false),
+    ] {
+        fs::write(host.path("asterisk/asterisk.conf"), text).unwrap();
+        assert_eq!(needs_it(), needs, "{text}");
+        assert_eq!(host.read("asterisk/asterisk.conf"), text, "it is the keeper's");
+    }
+}
+
+#[test]
+fn what_was_chosen_once_is_remembered_and_the_spool_gets_back_the_rights_that_it_had_first() {
+    assert!(rustix::process::geteuid().is_root(), "only root can make a group: run the tests as root");
+    let (host, strangers) = (Host::new(), Strangers::new());
+    let (prefix, odbc, outgoing) = (host.path("asterisk"), host.path("odbc.ini"), host.path("spool/outgoing"));
+    let (data, spool) = (host.path("data"), host.path("spool"));
+    let [prefix, odbc, data, spool] = [&prefix, &odbc, &data, &spool].map(|path| path.to_str().unwrap());
+    fs::create_dir_all(&outgoing).unwrap();
+    done(&Command::new("chgrp").arg(&strangers.user).arg(&outgoing).output().unwrap());
+    fs::set_permissions(&outgoing, fs::Permissions::from_mode(0o750)).unwrap();
+    let was = fs::metadata(&outgoing).unwrap().gid();
+    let run = |arguments: &[&str]| {
+        done(&Command::new(host.scripts.join("install")).args(["--prefix", prefix]).args(arguments).output().unwrap())
+    };
+    run(&[
+        "--group",
+        &strangers.group,
+        "--user",
+        &strangers.user,
+        "--driver",
+        "/opt/odbc/sqlite.so",
+        "--odbc-ini",
+        odbc,
+        "--data-dir",
+        data,
+        "--spool",
+        spool,
+    ]);
+    let said = run(&["--dry-run"]);
+    assert!(said.contains("nothing changed"), "{said}");
+    assert!(!said.contains("needed   the user"), "{said}");
+    // Another group, and files alone: the first is not forgotten for either.
+    run(&["--group", &strangers.user]);
+    run(&["--files-only"]);
+    assert!(host.read("odbc.ini").contains("Driver = /opt/odbc/sqlite.so"));
+    let said = run(&["--dry-run"]);
+    assert!(said.contains("nothing changed"), "{said}");
+    let said = run(&["--dry-run", "--remove"]);
+    for words in [odbc, &format!("the group {}", strangers.user), &format!("group {}, 750, as it was", strangers.user)]
+    {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    run(&["--remove"]);
+    let outgoing = fs::metadata(&outgoing).unwrap();
+    assert_eq!((outgoing.gid(), outgoing.permissions().mode() & 0o7777), (was, 0o750));
+    host.is_as_it_was();
+}
+
+#[test]
 fn a_dry_run_says_everything_and_does_nothing() {
     let host = Host::new();
     let before = host.files();
@@ -242,7 +329,8 @@ struct Strangers {
 impl Strangers {
     /// The user is made here; the group is left to whoever needs it.
     fn new() -> Self {
-        let name = format!("as-test-{}", std::process::id());
+        static STRANGERS: AtomicU32 = AtomicU32::new(1);
+        let name = format!("as-test-{}-{}", std::process::id(), STRANGERS.fetch_add(1, Ordering::Relaxed));
         let strangers = Self { user: name.clone(), group: format!("{name}-group") };
         done(
             &Command::new("useradd")
@@ -284,6 +372,7 @@ fn with_rights_the_group_is_made_asterisks_user_is_put_into_it_and_both_may_writ
     let (host, strangers) = (Host::new(), Strangers::new());
     let (data, outgoing) = (host.path("data"), host.path("spool/outgoing"));
     fs::create_dir_all(&outgoing).unwrap();
+    done(&Command::new("chgrp").arg(&strangers.user).arg(&outgoing).output().unwrap());
     // As for the user of a host, who reaches both.
     fs::set_permissions(host.directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let arguments = [
@@ -327,11 +416,60 @@ fn with_rights_the_group_is_made_asterisks_user_is_put_into_it_and_both_may_writ
     let said = run(&["--remove"]);
     let kept = format!("kept     {} and the group {}: what callers left is there", data.display(), strangers.group);
     assert!(said.contains(&kept), "{said}");
-    assert!(said.contains(&format!("rights   {}: group root, 755, as it was", outgoing.display())), "{said}");
+    let as_it_was = format!("rights   {}: group {}, 755, as it was", outgoing.display(), strangers.user);
+    assert!(said.contains(&as_it_was), "{said}");
     assert!(strangers.members().is_some() && strangers.may_write(&data) && !strangers.may_write(&outgoing));
     host.is_as_it_was();
     let said = run(&[]);
     assert!(!said.contains("new      group") && said.contains(&format!("rights   {}", outgoing.display())), "{said}");
+}
+
+#[test]
+fn an_outgoing_directory_that_others_write_into_stays_theirs_and_the_group_may_write_there_too() {
+    assert!(rustix::process::geteuid().is_root(), "only root can make a group: run the tests as root");
+    let (host, strangers, others) = (Host::new(), Strangers::new(), Strangers::new());
+    fs::set_permissions(host.directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let outgoing = host.path("spool/outgoing");
+    fs::create_dir_all(&outgoing).unwrap();
+    let (data, spool, programs) = (host.path("data"), host.path("spool"), host.path("programs"));
+    let run = |path: &str, more: &[&str]| {
+        let mut install = Command::new(host.scripts.join("install"));
+        install.arg("--prefix").arg(host.path("asterisk")).arg("--odbc-ini").arg(host.path("odbc.ini"));
+        install.args([
+            "--driver",
+            "/usr/lib/libsqlite3odbc.so",
+            "--group",
+            &strangers.group,
+            "--user",
+            &strangers.user,
+        ]);
+        install.arg("--data-dir").arg(&data).arg("--spool").arg(&spool).args(more).env("PATH", path);
+        done(&install.output().unwrap())
+    };
+    let path = std::env::var("PATH").unwrap();
+    let looks = || {
+        let ran = Command::new("getfacl").arg("-cp").arg(&outgoing).output().unwrap();
+        (fs::metadata(&outgoing).unwrap().gid(), fs::metadata(&outgoing).unwrap().mode(), done(&ran))
+    };
+    for (group, mode) in [(&others.user, 0o2770), (&strangers.user, 0o1777)] {
+        done(&Command::new("chgrp").arg(group).arg(&outgoing).output().unwrap());
+        fs::set_permissions(&outgoing, fs::Permissions::from_mode(mode)).unwrap();
+        let before = looks();
+        let said = run(&path, &[]);
+        assert!(said.contains(&format!("the group {} may write too", strangers.group)), "{said}");
+        assert_eq!((looks().0, looks().1), (before.0, before.1), "group and mode are the host's");
+        assert!(looks().2.contains(&format!("group:{}:rwx", strangers.group)), "{:?}", looks());
+        assert!(strangers.may_write(&outgoing) && others.may_write(&outgoing));
+        assert!(run(&path, &[]).contains("nothing changed"));
+        run(&path, &["--remove"]);
+        assert_eq!(looks(), before);
+    }
+
+    fs::create_dir(&programs).unwrap();
+    programs_without(&programs, &["setfacl"]);
+    let before = looks();
+    let said = run(programs.to_str().unwrap(), &[]);
+    assert!(said.contains("acl, by which the group") && looks() == before, "{said}");
 }
 
 /// Everything that this host has, without some programs.

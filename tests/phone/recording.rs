@@ -141,6 +141,28 @@ async fn whoever_hangs_up_without_a_word_has_left_nothing() {
 }
 
 #[tokio::test]
+async fn silence_is_no_message_neither_from_one_who_hangs_up_nor_from_one_who_waits_to_the_end() {
+    let (_, gateway) = Gateway::shared().await;
+    let phone = Phone::with_packs(&gateway.url());
+    phone.pull();
+    let radio = Switchboard::of(phone, &["AS_RECORD_SILENCE_SECONDS=2"]);
+    let short = radio.prompt("recording", "record_too_short", "en").part(Duration::ZERO, Duration::from_secs(1));
+    let number = "+221770003011";
+    let mut caller = asked_for_a_title(&radio, number);
+    caller.hears(&short).hangs_up();
+    assert_eq!(settled(&radio, number, "state"), "dropped");
+    let patient = "+221770003012";
+    let mut caller = asked_for_a_title(&radio, patient);
+    caller.hears(&radio.prompt("recording", "ask_body", "en"));
+    caller.hears_without(
+        &radio.prompt("recording", "record_dropped", "en"),
+        &radio.prompt("recording", "record_ok", "en"),
+    );
+    assert_eq!(settled(&radio, patient, "state"), "dropped");
+    assert_eq!(fs::read_dir(radio.phone.data().join("recordings")).unwrap().count(), 0, "something is left");
+}
+
+#[tokio::test]
 async fn silence_ends_what_is_spoken() {
     let radio = Switchboard::shared().await;
     let mut caller = asked_for_a_title(radio, "+221770003007");

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use super::{RadioOfItsOwn, made_by_the_editor};
 use crate::agent::running::{Running, until};
 use crate::harness::free_address;
-use crate::harness::switchboard::{PATIENCE, RADIO, Switchboard};
+use crate::harness::switchboard::{PATIENCE, RADIO, SENDS_NO_TEXTS, Switchboard};
 
 const CROPS: u32 = 2;
 /// A premium subscriber of the fixture, who has a balance.
@@ -57,21 +57,6 @@ async fn another_sender_of_a_code_is_told_the_number_to_call_and_an_unknown_code
     assert!(unknown != help && !help.is_empty(), "{unknown} {help}");
 }
 
-/// Texts as a modem's driver hands them over: on a channel of its own, in variables.
-fn comes_by_modem(radio: &Switchboard, number: &str, variables: &[(&str, &str)]) {
-    use std::fmt::Write as _;
-    let mut file = format!(
-        "Channel: Local/sms@audiospread-trunk-alaw/n\nCallerID: <{number}>\nApplication: NoOp\nMaxRetries: 0\n"
-    );
-    for (name, value) in variables {
-        writeln!(file, "Setvar: {name}={value}").unwrap();
-    }
-    let name = format!("modem-{}-{}.call", number.trim_start_matches('+'), variables[0].0);
-    let aside = radio.path(&format!("spool/tmp/{name}"));
-    std::fs::write(&aside, file).unwrap();
-    std::fs::rename(aside, radio.path(&format!("spool/outgoing/{name}"))).unwrap();
-}
-
 #[tokio::test]
 async fn texts_come_by_modems_of_every_kind() {
     let radio = Switchboard::shared().await;
@@ -80,7 +65,7 @@ async fn texts_come_by_modems_of_every_kind() {
         ("+221770007004", &[("SMS_BASE64", "OTk5OTk="), ("SMS", "?")]),
         ("+221770007005", &[("SMSTXT", "99999"), ("SMSSRC", "0770007005")]),
     ] {
-        comes_by_modem(radio, number, variables);
+        radio.starts_from_a_modem("sms", number, variables);
         assert!(receives(radio, number).contains("99999"), "{variables:?}");
     }
 }
@@ -136,6 +121,19 @@ async fn what_is_in_a_text_message_is_neither_run_nor_asked_of_a_database() {
         "SELECT count(*) FROM sms_out WHERE number = '{number}' AND state = 'sent' HAVING count(*) = 10"
     ));
     assert_eq!(sent, 10);
+}
+
+#[tokio::test]
+async fn a_trunk_that_sends_no_texts_leaves_the_answer_to_the_agent() {
+    let radio = Switchboard::shared().await;
+    let number = "+221770007009";
+    let code = radio.line(SENDS_NO_TEXTS).send_text(number, RADIO, "99999", PATIENCE).unwrap();
+    assert_eq!(code, 202);
+    let answer: String =
+        radio.written(&format!("SELECT body FROM sms_out WHERE number = '{number}' AND state = 'pending'"));
+    assert!(answer.contains("99999"), "{answer}");
+    let came: i64 = radio.written(&format!("SELECT count(*) FROM event WHERE caller = '{number}' AND kind = 'sms_in'"));
+    assert_eq!(came, 1, "the answer was taken for another text that came in");
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ const ASTERISK: &str = "Asterisk";
 const MODULES: &str = "modules";
 const MENUS: &str = "menus";
 const LOOKUPS: &str = "lookups";
+const SILENCE: &str = "silence";
 
 /// The versions on which the menus are tested, and those between them.
 const VERSIONS: std::ops::RangeInclusive<u32> = 16..=22;
@@ -45,6 +46,7 @@ pub(super) async fn examine(command: &[String], checks: &mut Vec<Check>) {
         if has_lookups {
             checks.push(lookups(command).await?);
         }
+        checks.push(silence(&console.says("core show settings").await?));
         Ok(())
     };
     if let Err(error) = answers.await {
@@ -167,6 +169,19 @@ async fn lookups(command: &[String]) -> Result<Check, AskError> {
     Ok(Check::good(LOOKUPS, "Asterisk reads both databases as its own user"))
 }
 
+/// Whether a caller who records is sent anything meanwhile.
+fn silence(said: &str) -> Check {
+    let setting = said.lines().find_map(|line| line.trim().strip_prefix("Transmit silence during rec:"));
+    if setting.is_some_and(|value| value.trim() == "Enabled") {
+        return Check::good(SILENCE, "whoever records is sent silence meanwhile");
+    }
+    Check::doubtful(
+        SILENCE,
+        "whoever records is sent nothing meanwhile, and some networks end such calls: transmit_silence = yes in [options] of asterisk.conf, \
+         then `asterisk -rx \"core restart when convenient\"`",
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use audiospread_protocol::Verdict;
@@ -213,6 +228,14 @@ mod tests {
         assert!(menus(home, all).message.ends_with("by mine"));
         assert_eq!(menus(home, "").verdict, Verdict::Doubtful);
         assert_eq!(menus("There is no existence of 'audiospread-home' context", all).verdict, Verdict::Bad);
+    }
+
+    #[test]
+    fn an_asterisk_that_sends_nothing_while_somebody_records_is_doubtful() {
+        let settings = "\nPBX Core settings\n-----------------\n  Version:                     22.10.1\n  Transmit silence during rec: Disabled\n";
+        assert_eq!(silence(settings).verdict, Verdict::Doubtful);
+        assert_eq!(silence(&settings.replace("Disabled", "Enabled")).verdict, Verdict::Good);
+        assert_eq!(silence("").verdict, Verdict::Doubtful);
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub(super) fn spool(outgoing: &Utf8Path) -> Check {
             SPOOL,
             format!(
                 "this user may not write into {outgoing}, by which text messages reach Asterisk: put the agent's user into the \
-                 directory's group, which scripts/asterisk/install shares"
+                 group with which scripts/asterisk/install shares it"
             ),
         ),
     }
