@@ -46,7 +46,7 @@ pub(super) async fn examine(command: &[String], checks: &mut Vec<Check>) {
         if has_lookups {
             checks.push(lookups(command).await?);
         }
-        checks.push(silence(&console.says("core show settings").await?));
+        checks.push(silence(&ask(command, "core show settings", PATIENCE).await?));
         Ok(())
     };
     if let Err(error) = answers.await {
