@@ -108,6 +108,24 @@ class Content(WithSite):
         ):  # fmt: skip
             self.assertEqual(browser.get(path).status, status, path)
 
+    def test_sounds_of_a_category_and_prompts_wait_for_somebody_who_may_publish_them(self):
+        contributor, editor = (self.site.browser(name, name) for name in ("contrib1", "ed1"))
+        self.site.sql("UPDATE permission SET perm = CONCAT(perm, ', create prompt content') WHERE rid = 5")
+        for path, title, more in (("category-info", "Sounds by a contributor", {"taxonomy[1][]": "8"}),
+                                  ("prompt", "A prompt by a contributor", {"taxonomy[1][]": "13", "field_prompt_key[0][value]": "welcome"})):  # fmt: skip
+            page = contributor.get(f"node/add/{path}")
+            self.assertNotIn('name="status"', page.text)
+            self.assertIn("has been created", contributor.submit(page, "Save", {"title": title, **more}).said())
+            nid, status = self.site.sql(f"SELECT nid, status FROM node WHERE title = '{title}'")[0]
+            self.assertEqual(status, "0", title)
+            page = editor.get(f"node/{nid}/edit")
+            self.assertNotIn('name="sticky"', page.text)
+            editor.submit(page, "Save", {"status": "1"})
+            self.assertEqual(self.site.sql(f"SELECT status FROM node WHERE nid = {nid}"), [["1"]], title)
+        # What editors make is published at once, unless they say otherwise.
+        editor.submit(editor.get("node/add/category-info"), "Save", {"title": "Sounds by an editor", "taxonomy[1][]": "1"})
+        self.assertEqual(self.site.sql("SELECT status FROM node WHERE title = 'Sounds by an editor'"), [["1"]])
+
     def test_the_menus_settings_are_what_the_gateway_reads(self):
         publisher = self.site.browser("pub1", "pub1")
         page = publisher.get("admin/content/phone-menus")
