@@ -47,6 +47,19 @@ class Business(WithSite):
                 self.assertNotIn(title, browser.get(path).text)
             self.assertEqual(browser.get("node/171").status, 200)
             self.assertEqual(browser.get("node/294/phone").status, 403)
+        # Where comments are open, the form for a reply shows the node above it; a preview does wherever.
+        for comments, preview in ((2, None), (0, {"op": "Preview"})):
+            self.site.sql(f"UPDATE node SET comment = {comments} WHERE nid = 294; UPDATE node_revisions SET body = 'Notes of 294' WHERE nid = 294")
+            for browser in (self.site.browser("contrib1", "contrib1"), self.site.browser("ed1", "ed1")):
+                page = browser.get("comment/reply/294", preview)
+                self.assertEqual(page.status, 403)
+                self.assertNotIn(title, page.text)
+                self.assertNotIn("Notes of 294", page.text)
+            page = self.site.browser("pub1", "pub1").get("comment/reply/294", preview)
+            self.assertEqual(page.status, 200)
+            self.assertIn("Notes of 294", page.text)
+        self.site.sql("UPDATE node SET comment = 2 WHERE nid = 171")
+        self.assertEqual(self.site.browser("contrib1", "contrib1").get("comment/reply/171").status, 200)
         publisher = self.site.browser("pub1", "pub1")
         self.assertEqual(publisher.get("node/294").status, 200)
         self.assertEqual(publisher.get("node/294/phone").status, 200)
