@@ -135,6 +135,18 @@ class Sums(WithStandIn):
         self.assertEqual(self.balance(294), 3340)
         self.assertIn({"kind": "node", "id": 294}, [{"kind": one["kind"], "id": one["id"]} for one in self.gateway.changes()])
 
+    def test_calls_from_before_there_was_an_account_are_not_taken_off_its_balance(self):
+        number = "+221775559998"
+        self.set_balance(294, 1000)
+        self.totals((number, 0, 1, 50, 50))
+        self.site.cron()
+        # A call that was made since the number has an account.
+        self.totals((number, 294, 2, 90, 80))
+        self.site.cron()
+        self.site.cron()
+        self.assertEqual(self.balance(294), 970)
+        self.assertEqual(self.site.sql(f"SELECT nid, debited, target FROM audiospread_usage WHERE number = '{number}'"), [["294", "80", "0"]])
+
     def test_a_debit_that_died_is_made_up_for_and_never_made_twice(self):
         number = "+221775550111"
         nid = self.site.sql("SELECT f.nid FROM content_field_phone_number f JOIN node n ON n.vid = f.vid "
