@@ -166,3 +166,23 @@ class Sums(WithStandIn):
         self.site.cron()
         self.assertEqual(self.balance(nid), 900)
         self.assertEqual(self.site.sql(f"SELECT debited, target, lease FROM audiospread_usage WHERE number = '{number}'"), [["100", "0", "0"]])
+
+    def test_a_debit_that_died_is_made_up_for_before_another_number_of_the_subscriber_is_debited(self):
+        first, second = "+221775550121", "+33612345621"
+        nid = self.site.sql("SELECT nid FROM node WHERE type = 'phone_subscriber' AND nid <> 294 ORDER BY nid DESC LIMIT 1")[0][0]
+        self.set_balance(nid, 1000)
+        self.totals((second, int(nid), 1, 100, 100))
+        self.site.cron()
+        self.assertEqual(self.balance(nid), 900)
+        # Died before the save, a moment ago: whoever is at it may still be.
+        self.set_balance(nid, 1000)
+        self.site.sql(f"UPDATE audiospread_usage SET debited = 0, target = 100, balance_before = 1000, lease = {int(time.time()) + 300} "
+                      f"WHERE number = '{second}'")  # fmt: skip
+        self.totals((first, int(nid), 1, 30, 30), (second, int(nid), 1, 100, 100))
+        self.site.cron()
+        self.assertEqual(self.balance(nid), 1000)
+        self.site.sql(f"UPDATE audiospread_usage SET lease = 1 WHERE number = '{second}'")
+        self.site.cron()
+        self.assertEqual(self.balance(nid), 870)
+        paid = self.site.sql(f"SELECT debited, target, lease FROM audiospread_usage WHERE nid = {nid} AND number IN ('{first}', '{second}') ORDER BY number")
+        self.assertEqual(paid, [["30", "0", "0"], ["100", "0", "0"]])
