@@ -69,6 +69,31 @@ class Messages(WithSite):
         self.assertEqual(self.site.sql(f"SELECT status FROM node WHERE nid = {nid}"), [["0"]])
         self.assertEqual(self.row(one)["state"], "rejected")
 
+    def test_a_decision_leaves_a_message_in_its_categories_and_replaces_only_the_one_that_was_shown(self):
+        one = self.left(category="8")
+        nid, _ = self.message(one)
+        # 3 is of the same vocabulary; the form shows the first of them.
+        self.site.run(f"$n = node_load({nid}); $n->taxonomy = array(3, 8); node_save($n);")
+        editor = self.site.browser("ed1", "ed1")
+        page = editor.get("admin/content/phone-messages")
+        shown = next(dict(form["fields"])["category"] for form in page.forms() if self.form_of(one) in form["id"])
+        other = {"3": "8", "8": "3"}[shown]
+        editor.submit(page, "Approve", {"title": "In two categories"}, self.form_of(one))
+        self.assertEqual(self.message(one)[1], "1")
+        self.assertEqual(self.categories(nid), {"3", "8"})
+        editor.submit(editor.get("admin/content/phone-messages/approved"), "Withdraw", {"reason": "A mistake"}, self.form_of(one))
+        self.assertEqual(self.message(one)[1], "0")
+        self.assertEqual(self.categories(nid), {"3", "8"})
+        editor.submit(editor.get("admin/content/phone-messages/rejected"), "Approve", {"category": "2"}, self.form_of(one))
+        self.assertEqual(self.categories(nid), {"2", other})
+        # In none is in none.
+        page = editor.get("admin/content/phone-messages/approved")
+        editor.submit(page, "Withdraw", {"reason": "A mistake", "category": "0"}, self.form_of(one))
+        self.assertEqual(self.categories(nid), set())
+
+    def categories(self, nid):
+        return {row[0] for row in self.site.sql(f"SELECT t.tid FROM term_node t JOIN node n ON n.vid = t.vid WHERE n.nid = {nid}")}
+
     def test_of_two_editors_the_second_is_told_who_was_faster(self):
         one = self.left()
         first, second = self.site.browser("ed1", "ed1"), self.site.browser("ed2", "ed2")
