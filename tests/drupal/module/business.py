@@ -47,6 +47,19 @@ class Business(WithSite):
                 self.assertNotIn(title, browser.get(path).text)
             self.assertEqual(browser.get("node/171").status, 200)
             self.assertEqual(browser.get("node/294/phone").status, 403)
+        # Where comments are open, the form for a reply shows the node above it; a preview does wherever.
+        for comments, preview in ((2, None), (0, {"op": "Preview"})):
+            self.site.sql(f"UPDATE node SET comment = {comments} WHERE nid = 294; UPDATE node_revisions SET body = 'Notes of 294' WHERE nid = 294")
+            for browser in (self.site.browser("contrib1", "contrib1"), self.site.browser("ed1", "ed1")):
+                page = browser.get("comment/reply/294", preview)
+                self.assertEqual(page.status, 403)
+                self.assertNotIn(title, page.text)
+                self.assertNotIn("Notes of 294", page.text)
+            page = self.site.browser("pub1", "pub1").get("comment/reply/294", preview)
+            self.assertEqual(page.status, 200)
+            self.assertIn("Notes of 294", page.text)
+        self.site.sql("UPDATE node SET comment = 2 WHERE nid = 171")
+        self.assertEqual(self.site.browser("contrib1", "contrib1").get("comment/reply/171").status, 200)
         publisher = self.site.browser("pub1", "pub1")
         self.assertEqual(publisher.get("node/294").status, 200)
         self.assertEqual(publisher.get("node/294/phone").status, 200)
@@ -122,6 +135,18 @@ class Sums(WithStandIn):
         self.assertEqual(self.balance(294), 3340)
         self.assertIn({"kind": "node", "id": 294}, [{"kind": one["kind"], "id": one["id"]} for one in self.gateway.changes()])
 
+    def test_calls_from_before_there_was_an_account_are_not_taken_off_its_balance(self):
+        number = "+221775559998"
+        self.set_balance(294, 1000)
+        self.totals((number, 0, 1, 50, 50))
+        self.site.cron()
+        # A call that was made since the number has an account.
+        self.totals((number, 294, 2, 90, 80))
+        self.site.cron()
+        self.site.cron()
+        self.assertEqual(self.balance(294), 970)
+        self.assertEqual(self.site.sql(f"SELECT nid, debited, target FROM audiospread_usage WHERE number = '{number}'"), [["294", "80", "0"]])
+
     def test_a_debit_that_died_is_made_up_for_and_never_made_twice(self):
         number = "+221775550111"
         nid = self.site.sql("SELECT f.nid FROM content_field_phone_number f JOIN node n ON n.vid = f.vid "
@@ -141,3 +166,23 @@ class Sums(WithStandIn):
         self.site.cron()
         self.assertEqual(self.balance(nid), 900)
         self.assertEqual(self.site.sql(f"SELECT debited, target, lease FROM audiospread_usage WHERE number = '{number}'"), [["100", "0", "0"]])
+
+    def test_a_debit_that_died_is_made_up_for_before_another_number_of_the_subscriber_is_debited(self):
+        first, second = "+221775550121", "+33612345621"
+        nid = self.site.sql("SELECT nid FROM node WHERE type = 'phone_subscriber' AND nid <> 294 ORDER BY nid DESC LIMIT 1")[0][0]
+        self.set_balance(nid, 1000)
+        self.totals((second, int(nid), 1, 100, 100))
+        self.site.cron()
+        self.assertEqual(self.balance(nid), 900)
+        # Died before the save, a moment ago: whoever is at it may still be.
+        self.set_balance(nid, 1000)
+        self.site.sql(f"UPDATE audiospread_usage SET debited = 0, target = 100, balance_before = 1000, lease = {int(time.time()) + 300} "
+                      f"WHERE number = '{second}'")  # fmt: skip
+        self.totals((first, int(nid), 1, 30, 30), (second, int(nid), 1, 100, 100))
+        self.site.cron()
+        self.assertEqual(self.balance(nid), 1000)
+        self.site.sql(f"UPDATE audiospread_usage SET lease = 1 WHERE number = '{second}'")
+        self.site.cron()
+        self.assertEqual(self.balance(nid), 870)
+        paid = self.site.sql(f"SELECT debited, target, lease FROM audiospread_usage WHERE nid = {nid} AND number IN ('{first}', '{second}') ORDER BY number")
+        self.assertEqual(paid, [["30", "0", "0"], ["100", "0", "0"]])

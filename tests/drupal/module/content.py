@@ -29,6 +29,33 @@ class Content(WithSite):
         self.assertIn("phone_message.field_duration, minimals/programs", page.text)
         self.assertIn("Added: phone_message.field_duration, minimals/programs", self.admin.submit(page, "Add what is missing").said())
 
+    def test_a_field_that_another_type_has_is_given_to_a_type_and_stays_as_it_is_there(self):
+        self.site.run("""
+          module_load_include('inc', 'content', 'includes/content.crud');
+          content_field_instance_create(array('field_name' => 'field_telephone', 'type_name' => 'page', 'label' => 'Telephone', 'type' => 'text',
+            'widget_type' => 'text_textfield', 'max_length' => 20, 'required' => 1));
+          content_field_instance_create(array('field_name' => 'field_tongue', 'type_name' => 'page', 'label' => 'Tongue', 'type' => 'text',
+            'widget_type' => 'optionwidgets_select', 'allowed_values' => 'wo|Wolof'));""")
+        about = "SELECT field_name, global_settings, required, multiple FROM content_node_field WHERE field_name IN ('field_telephone', 'field_tongue')"
+        before = self.site.sql(about)
+        number = "$n->field_telephone[0]['value']"
+        nid = self.site.run("$n = (object) array('type' => 'page', 'title' => 'x', 'uid' => 1); node_save($n); "
+                            f"$n = node_load($n->nid, NULL, TRUE); {number} = '+221 1'; $n->field_tongue[0]['value'] = 'wo'; node_save($n); print $n->nid;")  # fmt: skip
+        made = self.site.run("""
+          module_load_include('inc', 'audiospread', 'audiospread.types');
+          print implode(' ', audiospread_types_make(array('prompt' => array('fields' => array(
+            'field_telephone' => array('kind' => 'text', 'label' => 'Numbers', 'multiple' => 1, 'max_length' => 32),
+            'field_tongue' => array('kind' => 'language', 'label' => 'Language', 'description' => 'Of the prompt.'))))));""")
+        self.assertEqual(made, "prompt.field_telephone prompt.field_tongue")
+        self.assertEqual(self.site.sql(about), before)
+        instances = "SELECT field_name, type_name, label, description, widget_type FROM content_node_field_instance WHERE field_name = "
+        self.assertEqual(self.site.sql(instances + "'field_telephone' AND type_name = 'prompt'"), [["field_telephone", "prompt", "Numbers", "", "text_textfield"]])
+        self.assertEqual(self.site.sql(instances + "'field_tongue' AND type_name = 'prompt'"),
+                         [["field_tongue", "prompt", "Language", "Of the prompt.", "optionwidgets_select"]])  # fmt: skip
+        # The other type's nodes have kept what they had, and can be saved.
+        self.assertEqual(self.site.run(f"$n = node_load({nid}); print {number} . $n->field_tongue[0]['value']; {number} = '+221 2'; node_save($n); "
+                                       f"$n = node_load({nid}, NULL, TRUE); print {number};"), "+221 1wo+221 2")  # fmt: skip
+
     def test_a_category_has_programs_or_sub_categories_and_the_tree_two_levels(self):
         def said(path, button, values):
             return self.admin.submit(self.admin.get(path), button, values).said()
@@ -80,6 +107,24 @@ class Content(WithSite):
             (publisher, "admin/settings/audiospread", 403),
         ):  # fmt: skip
             self.assertEqual(browser.get(path).status, status, path)
+
+    def test_sounds_of_a_category_and_prompts_wait_for_somebody_who_may_publish_them(self):
+        contributor, editor = (self.site.browser(name, name) for name in ("contrib1", "ed1"))
+        self.site.sql("UPDATE permission SET perm = CONCAT(perm, ', create prompt content') WHERE rid = 5")
+        for path, title, more in (("category-info", "Sounds by a contributor", {"taxonomy[1][]": "8"}),
+                                  ("prompt", "A prompt by a contributor", {"taxonomy[1][]": "13", "field_prompt_key[0][value]": "welcome"})):  # fmt: skip
+            page = contributor.get(f"node/add/{path}")
+            self.assertNotIn('name="status"', page.text)
+            self.assertIn("has been created", contributor.submit(page, "Save", {"title": title, **more}).said())
+            nid, status = self.site.sql(f"SELECT nid, status FROM node WHERE title = '{title}'")[0]
+            self.assertEqual(status, "0", title)
+            page = editor.get(f"node/{nid}/edit")
+            self.assertNotIn('name="sticky"', page.text)
+            editor.submit(page, "Save", {"status": "1"})
+            self.assertEqual(self.site.sql(f"SELECT status FROM node WHERE nid = {nid}"), [["1"]], title)
+        # What editors make is published at once, unless they say otherwise.
+        editor.submit(editor.get("node/add/category-info"), "Save", {"title": "Sounds by an editor", "taxonomy[1][]": "1"})
+        self.assertEqual(self.site.sql("SELECT status FROM node WHERE title = 'Sounds by an editor'"), [["1"]])
 
     def test_the_menus_settings_are_what_the_gateway_reads(self):
         publisher = self.site.browser("pub1", "pub1")

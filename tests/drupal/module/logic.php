@@ -22,6 +22,23 @@ foreach (array('', 'radio', 'ftp://a', 'http://u:p@a', 'http://a?b', 'http://a#b
   same(FALSE, audiospread_gateway_parts($wrong), 'no address: '. $wrong);
 }
 
+// The authorities by which an https gateway is checked: PHP before 5.6 knows of none by itself.
+$usual = array('/nowhere/a.crt', __FILE__, $argv[0]);
+same(__FILE__, audiospread_gateway_cafile('5.2.17', '', $usual), 'the first usual file that can be read');
+same(__FILE__, audiospread_gateway_cafile('5.5.38', '', $usual), 'the same for PHP 5.5');
+same('', audiospread_gateway_cafile('5.6.0', '', $usual), 'PHP 5.6 knows by itself');
+same('', audiospread_gateway_cafile('7.4.33', '', array()), 'and so does PHP 7.4');
+foreach (array('5.3.29', '7.4.33') as $version) {
+  same(__FILE__, audiospread_gateway_cafile($version, __FILE__, array()), 'the chosen file, with '. $version);
+  same(FALSE, audiospread_gateway_cafile($version, '/nowhere/a.crt', $usual), 'a chosen file that is not there, with '. $version);
+}
+same(FALSE, audiospread_gateway_cafile('5.5.38', '', array('/nowhere/a.crt')), 'no file');
+$error = '';
+variable_set('audiospread_cafile', '/nowhere/a.crt');
+same(FALSE, audiospread_gateway_connect(audiospread_gateway_parts('https://radio.example.org'), 1, $error), 'no connection without authorities');
+same(1, preg_match('/radio\.example\.org cannot be checked: .* file of certificate authorities.*audiospread_cafile/', $error), 'the cause: '. $error);
+variable_del('audiospread_cafile');
+
 // What goes over the wire has no control characters, no broken UTF-8, no wide numbers.
 same(array('a b', array('c' => 'é '), 7, ''), audiospread_gateway_clean(array("a\x00b", array('c' => "é\x0b"), 7, "\xff")), 'values for XML');
 same(2147483647, audiospread_gateway_clean(4294967296), 'a number beyond 32 bits');

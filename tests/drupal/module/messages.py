@@ -69,6 +69,31 @@ class Messages(WithSite):
         self.assertEqual(self.site.sql(f"SELECT status FROM node WHERE nid = {nid}"), [["0"]])
         self.assertEqual(self.row(one)["state"], "rejected")
 
+    def test_a_decision_leaves_a_message_in_its_categories_and_replaces_only_the_one_that_was_shown(self):
+        one = self.left(category="8")
+        nid, _ = self.message(one)
+        # 3 is of the same vocabulary; the form shows the first of them.
+        self.site.run(f"$n = node_load({nid}); $n->taxonomy = array(3, 8); node_save($n);")
+        editor = self.site.browser("ed1", "ed1")
+        page = editor.get("admin/content/phone-messages")
+        shown = next(dict(form["fields"])["category"] for form in page.forms() if self.form_of(one) in form["id"])
+        other = {"3": "8", "8": "3"}[shown]
+        editor.submit(page, "Approve", {"title": "In two categories"}, self.form_of(one))
+        self.assertEqual(self.message(one)[1], "1")
+        self.assertEqual(self.categories(nid), {"3", "8"})
+        editor.submit(editor.get("admin/content/phone-messages/approved"), "Withdraw", {"reason": "A mistake"}, self.form_of(one))
+        self.assertEqual(self.message(one)[1], "0")
+        self.assertEqual(self.categories(nid), {"3", "8"})
+        editor.submit(editor.get("admin/content/phone-messages/rejected"), "Approve", {"category": "2"}, self.form_of(one))
+        self.assertEqual(self.categories(nid), {"2", other})
+        # In none is in none.
+        page = editor.get("admin/content/phone-messages/approved")
+        editor.submit(page, "Withdraw", {"reason": "A mistake", "category": "0"}, self.form_of(one))
+        self.assertEqual(self.categories(nid), set())
+
+    def categories(self, nid):
+        return {row[0] for row in self.site.sql(f"SELECT t.tid FROM term_node t JOIN node n ON n.vid = t.vid WHERE n.nid = {nid}")}
+
     def test_of_two_editors_the_second_is_told_who_was_faster(self):
         one = self.left()
         first, second = self.site.browser("ed1", "ed1"), self.site.browser("ed2", "ed2")
@@ -157,12 +182,41 @@ class Messages(WithSite):
         nid, _ = self.message(one)
         editor = self.site.browser("ed1", "ed1")
         page = editor.get("admin/content/phone-messages")
-        session = self.site.sql("SELECT sid FROM sessions s JOIN users u ON u.uid = s.uid WHERE u.name = 'ed1' ORDER BY s.timestamp DESC LIMIT 1")
-        upload = "O:8:\"stdClass\":3:{s:3:\"uri\";s:12:\"bitcache://x\";s:4:\"name\";s:1:\"x\";s:4:\"type\";s:10:\"audio/mpeg\";}"
-        stored = "file_cck_files|a:1:{s:20:\"s_field_audio_body_0\";" + upload + "}"
-        self.site.sql(f"UPDATE sessions SET session = CONCAT(session, '{stored}') WHERE sid = '{session[0][0]}'")
+        session = self.put_into_session("ed1", "file_cck_files|a:1:{s:20:\"s_field_audio_body_0\";" + self.upload("bitcache://x") + "}")
         editor.submit(page, "Approve", {"category": "8"}, self.form_of(one))
         self.assertEqual(self.message(one)[1], "1")
         self.assertEqual(self.body_of(nid), one["body_sha256"])
-        kept = self.site.sql(f"SELECT session FROM sessions WHERE sid = '{session[0][0]}'")
-        self.assertIn("s_field_audio_body_0", kept[0][0])
+        self.assertIn("s_field_audio_body_0", self.session(session))
+
+    def test_a_file_previewed_in_another_window_does_not_replace_the_sound_of_a_message(self):
+        one, another = self.left(title=False), self.left(title=False)
+        nid, _ = self.message(one)
+        upload = self.upload(self.site.sql("SELECT f.uri FROM file_nodes f JOIN content_field_audio_body b ON b.field_audio_body_value = f.nid "
+                                           f"WHERE b.nid = {self.message(another)[0]}")[0][0])  # fmt: skip
+        editor = self.site.browser("ed1", "ed1")
+        editor.get("admin/content/phone-messages")
+        session = self.put_into_session("ed1", "file_preview_file|" + upload)
+        for page, button, values in (("", "Approve", {"category": "8"}), ("/approved", "Withdraw", {"reason": "A mistake"})):
+            editor.submit(editor.get("admin/content/phone-messages" + page), button, values, self.form_of(one))
+            self.assertEqual(self.message(one)[1], "1" if button == "Approve" else "0")
+            self.assertEqual(self.body_of(nid), one["body_sha256"])
+            self.assertIn("file_preview_file|O:8", self.session(session))
+        # Of whoever may not edit the sound itself, and by whatever else saves a message.
+        self.assertEqual(self.site.run(f"$_SESSION['file_preview_file'] = unserialize('{upload}'); $n = node_load({nid}); "
+                                       "$n->status = 1; node_save($n); print $_SESSION['file_preview_file']->name;"), "x")  # fmt: skip
+        self.assertEqual(self.message(one)[1], "1")
+        self.assertEqual(self.body_of(nid), one["body_sha256"])
+
+    @staticmethod
+    def upload(uri):
+        """A file that was uploaded to a form and not yet saved, as fileframework keeps it."""
+        return f'O:8:"stdClass":3:{{s:3:"uri";s:{len(uri)}:"{uri}";s:4:"name";s:1:"x";s:4:"type";s:10:"audio/mpeg";}}'
+
+    def put_into_session(self, name, stored):
+        """Adds to what the newest session of a user keeps; gives the session."""
+        found = self.site.sql(f"SELECT sid FROM sessions s JOIN users u ON u.uid = s.uid WHERE u.name = '{name}' ORDER BY s.timestamp DESC LIMIT 1")
+        self.site.sql(f"UPDATE sessions SET session = CONCAT(session, '{stored}') WHERE sid = '{found[0][0]}'")
+        return found[0][0]
+
+    def session(self, sid):
+        return self.site.sql(f"SELECT session FROM sessions WHERE sid = '{sid}'")[0][0]
