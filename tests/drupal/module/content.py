@@ -36,6 +36,13 @@ class Content(WithSite):
             'widget_type' => 'text_textfield', 'max_length' => 20, 'required' => 1));
           content_field_instance_create(array('field_name' => 'field_tongue', 'type_name' => 'page', 'label' => 'Tongue', 'type' => 'text',
             'widget_type' => 'optionwidgets_select', 'allowed_values' => 'wo|Wolof'));""")
+        self.addCleanup(self.site.run, """
+          module_load_include('inc', 'content', 'includes/content.crud');
+          foreach (array('field_telephone', 'field_tongue') as $name) {
+            foreach (content_field_instance_read(array('field_name' => $name)) as $instance) {
+              content_field_instance_delete($name, $instance['type_name']);
+            }
+          }""")
         about = "SELECT field_name, global_settings, required, multiple FROM content_node_field WHERE field_name IN ('field_telephone', 'field_tongue')"
         before = self.site.sql(about)
         number = "$n->field_telephone[0]['value']"

@@ -147,7 +147,7 @@ class Site:
     def sql_as_root(self, statement, database=None):
         command = ["mariadb", "--no-defaults", f"--socket={self.socket}", "--user=root", "-N", "--default-character-set=utf8"]
         command += [database] if database else []
-        done = subprocess.run(command, input=statement, capture_output=True, text=True)
+        done = subprocess.run(command, input=statement, capture_output=True, text=True, errors="replace")
         assert done.returncode == 0, done.stderr
         return [line.split("\t") for line in done.stdout.splitlines()]
 
