@@ -287,7 +287,11 @@ async fn a_push_that_is_killed_at_random_moments_brings_each_recording_once_and_
         office.assert_holds(&kept["body"], &message()).await;
     }
     assert_eq!(office.files("recordings/archive").len(), 9);
-    assert!(office.files("outgoing").is_empty(), "{:?}", office.files("outgoing"));
+    // The encoder of a push that was killed may have begun its file since; that goes with the next push.
+    until("nothing is left over", || {
+        office.pushed();
+        office.files("outgoing").is_empty()
+    });
     let totals: Value = office.get(&format!("/v1/calls/totals?month={}", office.month())).await.json().await.unwrap();
     assert_eq!(totals["callers"][0]["calls"], recordings, "{totals}");
 }
