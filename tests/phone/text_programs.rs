@@ -120,7 +120,7 @@ async fn a_text_by_kannel_is_answered_by_kannel() {
         "group = core\nadmin-port = {admin}\nadmin-interface = 127.0.0.1\nadmin-password = secret\nsmsbox-port = {boxes}\n\
          smsbox-interface = 127.0.0.1\nbox-allow-ip = 127.0.0.1\n\n\
          group = smsc\nsmsc = fake\nsmsc-id = fake\nport = {provider}\nconnect-allow-ip = 127.0.0.1\n\n\
-         group = smsbox\nsmsbox-id = box\nbearerbox-host = 127.0.0.1\nbearerbox-port = {boxes}\nsendsms-interface = 127.0.0.1\nsendsms-port = {sending}\n\n\
+         group = smsbox\nbearerbox-host = 127.0.0.1\nbearerbox-port = {boxes}\nsendsms-interface = 127.0.0.1\nsendsms-port = {sending}\n\n\
          group = sendsms-user\nusername = audiospread\npassword = secret\ndefault-sender = 700\n\n\
          group = sms-service\nkeyword = default\ncatch-all = true\nmax-messages = 0\n\
          get-url = \"http://kannel:{TOKEN}@{}/v1/sms?from=%p&text=%b&charset=%C&id=%I\"\n",
@@ -133,7 +133,7 @@ async fn a_text_by_kannel_is_answered_by_kannel() {
     until("Kannel takes texts of its provider", || read(&log).contains("Start-up done"));
     let _smsbox = Debians::start(&["smsbox", configuration], &desk.path("smsbox.log"), &[]);
     // Before that it keeps texts back for a minute.
-    until("Kannel's boxes know each other", || read(&log).contains("got boxc_id <box>"));
+    until("Kannel's boxes know each other", || read(&log).contains("gw/bb_boxc.c:boxc_sender"));
     let log = desk.path("fakesmsc.log");
     let address = provider.to_string();
     let message = format!("{ASKER} 700 text {KEYWORD}");
