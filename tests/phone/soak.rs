@@ -1,10 +1,12 @@
 //! What takes minutes, for `scripts/soak`: every key in every place of the menus, and 200 calls at once.
 
+use std::fs;
 use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
 use audiospread_caller::{Hay, Pattern, SAME, Sound};
+use camino::Utf8Path;
 
 use super::{RadioOfItsOwn, made_by_the_editor};
 use crate::harness::caller::Caller;
@@ -152,7 +154,19 @@ async fn two_hundred_calls_at_once_hear_a_program_to_its_end() {
             .collect();
         listening.into_iter().map(|caller| caller.join().unwrap()).collect()
     });
-    let whole = heard.iter().filter(|heard| contains(heard, &body)).count();
-    let ended = heard.iter().filter(|heard| contains(heard, &tail)).count();
-    assert_eq!((whole, ended), (200, 200), "heard as a whole, and its end");
+    let failed: Vec<(usize, bool, bool)> = heard
+        .iter()
+        .enumerate()
+        .map(|(number, heard)| (number, contains(heard, &body), contains(heard, &tail)))
+        .filter(|(_, whole, ended)| !whole || !ended)
+        .collect();
+    let directory = Utf8Path::new(env!("CARGO_TARGET_TMPDIR")).join("heard");
+    fs::create_dir_all(&directory).unwrap();
+    for (number, ..) in &failed {
+        heard[*number].write(directory.join(format!("two-hundred-{number}.wav"))).unwrap();
+    }
+    assert!(
+        failed.is_empty(),
+        "the call, whether it heard the program as a whole, and its end: {failed:?}; see {directory}"
+    );
 }
