@@ -35,8 +35,9 @@ pub(crate) struct Row {
 /// Lets those wait again that ended since a moment, and all after the first of them.
 pub(super) fn unsettle(connection: &Connection, since: i64) -> Result<(), rusqlite::Error> {
     connection.execute(
-        "UPDATE meta SET value = (SELECT min(id) - 1 FROM cdr WHERE CAST(strftime('%s', \"end\") AS INTEGER) >= ?1)
-         WHERE name = ?2 AND CAST(value AS INTEGER) >= (SELECT min(id) FROM cdr WHERE CAST(strftime('%s', \"end\") AS INTEGER) >= ?1)",
+        "UPDATE meta SET value = min(CAST(value AS INTEGER),
+           (SELECT coalesce(min(id) - 1, CAST(value AS INTEGER)) FROM cdr WHERE CAST(strftime('%s', \"end\") AS INTEGER) >= ?1))
+         WHERE name = ?2",
         params![since, SETTLED],
     )?;
     Ok(())

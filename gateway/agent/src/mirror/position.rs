@@ -26,13 +26,12 @@ pub(crate) struct Repair {
 }
 
 impl Repair {
-    /// Minutes before the second snapshot of a version; each further one is put off twice as long, up to the longest.
-    const LONGEST_MINUTES: i64 = 256;
+    /// The longest pause, in minutes: the first is one, and each further one twice as long.
+    const LONGEST_MINUTES: i64 = 1 << 8;
 
     /// The next repair of a version, which begins now.
     pub(crate) fn begun(version: Version, tries: u32, now: Timestamp) -> Self {
-        let minutes =
-            1_i64.checked_shl(tries.saturating_sub(1)).unwrap_or(Self::LONGEST_MINUTES).min(Self::LONGEST_MINUTES);
+        let minutes = Self::LONGEST_MINUTES.min(1 << tries.clamp(1, 9).saturating_sub(1));
         let not_before = now.checked_add(SignedDuration::from_mins(minutes)).unwrap_or(Timestamp::MAX);
         Self { version, tries, not_before, is_settled: false }
     }
@@ -186,7 +185,8 @@ mod tests {
     fn a_repair_is_put_off_later_and_later_and_not_by_a_clock_that_was_ahead() {
         let (now, version) = (Timestamp::now(), 7);
         let minutes = |tries| Repair::begun(version, tries, now).not_before.duration_since(now).as_mins();
-        assert_eq!([1, 2, 3, 9, 10, 99].map(minutes), [1, 2, 4, 256, 256, 256]);
+        assert_eq!([1, 2, 3, 9].map(minutes), [1, 2, 4, 256]);
+        assert!((9..200).chain([u32::MAX]).map(minutes).all(|minutes| minutes == 256));
         for tries in [1, 99] {
             let repair = Repair::begun(version, tries, now);
             assert!(!repair.is_due(now) && repair.is_due(repair.not_before));
