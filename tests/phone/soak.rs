@@ -165,6 +165,9 @@ async fn two_hundred_calls_at_once_hear_a_program_to_its_end() {
     for (number, ..) in &failed {
         heard[*number].write(directory.join(format!("two-hundred-{number}.wav"))).unwrap();
     }
+    if !failed.is_empty() {
+        fs::copy(radio.path("log/full"), directory.join("two-hundred.log")).unwrap();
+    }
     assert!(
         failed.is_empty(),
         "the call, whether it heard the program as a whole, and its end: {failed:?}; see {directory}"
