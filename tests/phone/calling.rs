@@ -1,6 +1,7 @@
 //! How calls come in: the caller's number in every form, plans, calls back, and what they may cost.
 
 use super::made_by_the_editor;
+use crate::harness::caller::Caller;
 use crate::harness::gateway::Gateway;
 use crate::harness::phone::Phone;
 use crate::harness::switchboard::{PATIENCE, Switchboard};
@@ -79,6 +80,31 @@ async fn whoever_asks_twice_is_called_back_once() {
     caller.hangs_up();
     let count: i64 = radio.written("SELECT count(*) FROM callback");
     assert_eq!(count, 1);
+}
+
+#[tokio::test]
+async fn a_balance_that_was_spent_while_the_telephone_rang_is_told_and_the_call_ends() {
+    let radio = radio_of_its_own(&[]).await;
+    radio.call(FRENCH).is_refused();
+    let ringing = radio.line("alaw").wait_for_ring(FRENCH, PATIENCE).unwrap();
+    let spent = "INSERT INTO callback (number, reason, state, seconds, settled_at)
+                 VALUES (?1, 'premium', 'ended', 100000000, CAST(strftime('%s', 'now') AS INTEGER))";
+    radio.calls().execute(spent, [FRENCH]).unwrap();
+    let mut caller = Caller::of(ringing.answer().unwrap(), FRENCH);
+    caller.hears(&radio.prompt("home", "callback_used_up", "fr")).hears(&radio.prompt("home", "goodbye", "fr"));
+    caller.is_hung_up();
+}
+
+#[tokio::test]
+async fn what_was_asked_for_by_a_clock_that_was_ahead_stands_in_nobodys_way() {
+    let radio = radio_of_its_own(&["AS_CALLBACK_NUMBER_CALLS=2"]).await;
+    let ahead = "INSERT INTO callback (number, reason, state, seconds, asked_at)
+                 VALUES (?1, 'premium', ?2, 0, CAST(strftime('%s', 'now') AS INTEGER) + 864000)";
+    for state in ["pending", "ended", "ended"] {
+        radio.calls().execute(ahead, [FRENCH, state]).unwrap();
+    }
+    radio.call(FRENCH).is_refused();
+    radio.is_called_back(FRENCH).hears(&radio.prompt("home", "welcome_premium", "fr"));
 }
 
 #[tokio::test]

@@ -236,7 +236,8 @@ async fn a_language_that_was_translated_and_nothing_else_is_heard_from_its_pack(
     copy_directory(shipped.as_ref(), &packs);
     let list = packs.join("prompts.toml");
     let words = fs::read_to_string(&list).unwrap();
-    let translated = words.replacen("fr = \"Français.\"\n", "fr = \"Français.\"\nwo = \"Wolof la, làkk bi.\"\n", 1);
+    let translated =
+        words.replacen("fr = \"Français.\"\n", "fr = \"Français.\"\nes-419 = \"Español de América.\"\n", 1);
     assert_ne!(words, translated);
     fs::write(&list, translated).unwrap();
     let made = Command::new(format!("{shipped}/make"))
@@ -247,7 +248,7 @@ async fn a_language_that_was_translated_and_nothing_else_is_heard_from_its_pack(
 
     let settings = format!("packs_dir = \"{}\"", packs.display());
     let site = DrupalSite::new().configure(&settings).build().await;
-    let languages = r#"a:1:{s:9:"languages";a:3:{i:0;s:2:"en";i:1;s:2:"fr";i:2;s:2:"wo";}}"#;
+    let languages = r#"a:1:{s:9:"languages";a:3:{i:0;s:2:"en";i:1;s:2:"fr";i:2;s:6:"es-419";}}"#;
     site.sql(&chosen(languages)).await;
     let gateway = Gateway::of(&site, ALL_PROGRAMS);
     let phone = Phone::of(&gateway.url());
@@ -255,7 +256,12 @@ async fn a_language_that_was_translated_and_nothing_else_is_heard_from_its_pack(
     let board = Switchboard::of(phone, &[]);
     let mut caller = at_home(&board, "+221770007011");
     caller.presses("8").hears(&board.prompt("home", "language_name", "fr")).presses("8");
-    caller.hears(&Sound::read(packs.join("wo/home/language_name.mp3").to_str().unwrap()).unwrap());
+    caller.hears(&Sound::read(packs.join("es-419/home/language_name.mp3").to_str().unwrap()).unwrap());
     // Not translated, and so in the site's default language.
     caller.hears(&board.prompt("minimals", "digit_1", "en"));
+    caller.hangs_up();
+    // Remembered: the language after it is the first.
+    let mut caller = board.answered("+221770007011");
+    caller.hears(&board.prompt("home", "welcome_standard", "es-419")).presses("8");
+    caller.hears(&board.prompt("home", "language_name", "en"));
 }

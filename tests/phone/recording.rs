@@ -96,6 +96,38 @@ async fn what_was_spoken_again_takes_the_place_of_what_was_spoken_first() {
 }
 
 #[tokio::test]
+async fn whoever_hangs_up_while_saying_it_again_has_left_the_longer_of_the_two() {
+    let radio = Switchboard::shared().await;
+    for (number, said_again, kept) in [
+        ("+221770003013", title(), message()),
+        ("+221770003014", made_by_the_editor(165, "body"), made_by_the_editor(165, "body")),
+    ] {
+        let mut caller = asked_for_the_message(radio, number);
+        caller.says(&message());
+        caller.presses("#").hears(&radio.prompt("recording", "offer_again", "en")).presses(AGAIN);
+        caller.hears(&radio.prompt("recording", "ask_body", "en"));
+        caller.waits_for_the_tone();
+        caller.says(&said_again);
+        caller.hangs_up();
+        assert_eq!(settled(radio, number, "hung_up"), "1");
+        let body = settled(radio, number, "body_path");
+        holds(&body, &kept);
+        assert!(!Path::new(&body.replace("-body.wav", "-body-anew.wav")).exists(), "the other one is left");
+    }
+}
+
+#[tokio::test]
+async fn the_language_key_is_obeyed_when_one_is_asked_to_speak() {
+    let radio = Switchboard::shared().await;
+    let mut caller = radio.answered("+221770003015");
+    caller.hears(&radio.prompt("home", "welcome_standard", "en")).presses(RECORD);
+    caller.hears(&radio.prompt("recording", "record_welcome", "en")).presses("8");
+    caller.hears(&radio.prompt("home", "language_name", "fr"));
+    caller.hears(&radio.prompt("recording", "ask_title", "fr")).presses("5");
+    caller.waits_for_the_tone();
+}
+
+#[tokio::test]
 async fn whoever_hangs_up_while_speaking_has_left_a_message_that_says_so() {
     let radio = Switchboard::shared().await;
     let number = "+221770003003";

@@ -5,6 +5,8 @@ use crate::harness::caller::Caller;
 use crate::harness::switchboard::Switchboard;
 
 const LONG: u32 = 321;
+/// Its translation.
+const LONG_IN_FRENCH: u32 = 327;
 /// The bookmarks are the item after "record a message".
 const BOOKMARKS: &str = "7";
 
@@ -32,6 +34,21 @@ async fn a_bookmark_that_was_set_in_one_call_is_played_in_the_next_and_can_be_re
     caller.hears(&made_by_the_editor(LONG, "title")).presses("1");
     caller.hears(&made_by_the_editor(LONG, "title")).hears(&made_by_the_editor(LONG, "body"));
     caller.presses("2").hears(&radio.prompt("playing", "unbookmarked", "en"));
+    caller.hangs_up();
+    let left: i64 = radio.written(&format!("SELECT count(*) FROM bookmark WHERE caller = '{number}'"));
+    assert_eq!(left, 0);
+}
+
+#[tokio::test]
+async fn a_bookmark_is_the_same_in_every_language() {
+    let radio = Switchboard::shared().await;
+    let number = "+221770005004";
+    sets_a_bookmark(radio, number, LONG);
+    let mut caller = opens_the_bookmarks(radio, number);
+    caller.presses("8").hears(&radio.prompt("home", "language_name", "fr"));
+    caller.presses("1").hears(&made_by_the_editor(LONG_IN_FRENCH, "body")).presses("9");
+    caller.hears(&radio.prompt("playing", "no_more", "fr")).presses("2");
+    caller.hears(&radio.prompt("playing", "unbookmarked", "fr"));
     caller.hangs_up();
     let left: i64 = radio.written(&format!("SELECT count(*) FROM bookmark WHERE caller = '{number}'"));
     assert_eq!(left, 0);

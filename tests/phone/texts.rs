@@ -45,6 +45,15 @@ async fn a_premium_subscriber_who_sends_a_code_is_called_back_into_the_program()
 }
 
 #[tokio::test]
+async fn a_code_that_comes_while_a_call_back_is_on_its_way_is_where_that_call_leads() {
+    let radio = RadioOfItsOwn::new(&["AS_CALLBACK_DELAY=3"]).await.board;
+    radio.call(FRENCH).is_refused();
+    sends(&radio, FRENCH, "165");
+    let mut caller = radio.is_called_back(FRENCH);
+    caller.hears(&made_by_the_editor(165, "body"));
+}
+
+#[tokio::test]
 async fn another_sender_of_a_code_is_told_the_number_to_call_and_an_unknown_code_and_anything_else_are_answered() {
     let radio = Switchboard::shared().await;
     let number = "+221770009002";
