@@ -96,6 +96,16 @@ async fn a_balance_that_was_spent_while_the_telephone_rang_is_told_and_the_call_
 }
 
 #[tokio::test]
+async fn a_call_back_ends_politely_when_the_seconds_of_a_budget_are_used_up() {
+    let radio = radio_of_its_own(&["AS_CALLBACK_NUMBER_SECONDS=6"]).await;
+    radio.call(FRENCH).is_refused();
+    let mut caller = radio.is_called_back(FRENCH);
+    caller.hears(&radio.prompt("home", "welcome_premium", "fr"));
+    caller.hears_without(&radio.prompt("home", "goodbye", "fr"), &radio.prompt("home", "timeout", "fr"));
+    caller.is_hung_up();
+}
+
+#[tokio::test]
 async fn what_was_asked_for_by_a_clock_that_was_ahead_stands_in_nobodys_way() {
     let radio = radio_of_its_own(&["AS_CALLBACK_NUMBER_CALLS=2"]).await;
     let ahead = "INSERT INTO callback (number, reason, state, seconds, asked_at)

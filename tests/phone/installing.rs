@@ -114,6 +114,16 @@ fn done(ran: &Output) -> String {
 }
 
 #[test]
+fn a_number_to_call_is_asked_for_where_a_trunk_shows_none() {
+    let host = Host::new();
+    let asked = |arguments: &[&str]| host.install(arguments).contains("needed   AS_PUBLIC_NUMBER=");
+    assert!(!asked(&["--trunk", "sip-trunk"]));
+    assert!(asked(&["--trunk", "gsm-dongle"]));
+    fs::write(host.path("asterisk/audiospread/site.conf"), "AS_PUBLIC_NUMBER=700\n").unwrap();
+    assert!(!asked(&[]));
+}
+
+#[test]
 fn the_menus_are_put_in_once_and_taken_out_and_the_hosts_files_are_as_they_were() {
     let host = Host::new();
     let said = host.install(&["--trunk", "sip-trunk"]);
