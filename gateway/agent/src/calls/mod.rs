@@ -227,19 +227,20 @@ impl Calls {
     /// Says what a person should know.
     pub(crate) async fn look_after(&mut self, asterisk: &[String]) -> Vec<String> {
         let mut warnings = self.take_handed_over().unwrap_or_else(|error| vec![error.to_string()]);
-        if let Err(error) = self.recover_leftovers(asterisk).await {
-            warnings.push(format!("recordings that may be left over wait: {error}"));
+        match self.recover_leftovers(asterisk).await {
+            Ok(faults) => warnings.extend(faults),
+            Err(error) => warnings.push(format!("recordings that may be left over wait: {error}")),
         }
         warnings
     }
 
-    async fn recover_leftovers(&mut self, asterisk: &[String]) -> Result<(), Box<dyn std::error::Error>> {
+    async fn recover_leftovers(&self, asterisk: &[String]) -> Result<Vec<String>, Box<dyn std::error::Error>> {
         let open = self.open_recordings()?;
-        if !open.is_empty() {
-            let running = crate::asterisk::running(asterisk).await?;
-            self.recover(&open, &running, Timestamp::now().as_second())?;
+        if open.is_empty() {
+            return Ok(Vec::new());
         }
-        Ok(())
+        let running = crate::asterisk::running(asterisk).await?;
+        Ok(self.recover(&open, &running, Timestamp::now().as_second()).faults)
     }
 
     /// Whether a path that stands in the database is that of a recording of ours.
