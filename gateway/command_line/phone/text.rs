@@ -115,6 +115,9 @@ pub(super) fn status(out: &mut dyn Write, status: &Status) -> io::Result<()> {
                 kept.since, kept.uuid
             )?;
         }
+        for refused in &calls.handovers_refused {
+            writeln!(out, "not taken over: {}: {}", printable(refused.path.as_str()), printable(&refused.why))?;
+        }
         if let Some(why) = &calls.last_refused {
             writeln!(out, "the last call record that was not taken: {}", printable(why))?;
         }

@@ -20,6 +20,7 @@ use serde::Serialize;
 pub(crate) use self::cleaning::Old;
 pub use self::delivery::Quarantined;
 pub(crate) use self::delivery::{Encoded, Part, Waiting};
+pub use self::handover::RefusedHandover;
 pub(crate) use self::handover::is_uuid;
 pub(crate) use self::leftovers::Running;
 pub(crate) use self::messages::Outgoing;
@@ -97,6 +98,8 @@ pub struct CallsStatus {
     pub quarantined: Vec<Quarantined>,
     /// Spoken titles that nobody takes, the last first; their recordings go without them.
     pub quarantined_titles: Vec<Quarantined>,
+    /// What foreign menus handed over and is not taken as it is.
+    pub handovers_refused: Vec<RefusedHandover>,
     /// Call records that are kept here.
     pub call_records: u64,
     /// Call records that the gateway has not confirmed.
@@ -203,6 +206,7 @@ impl Calls {
             recordings_waiting: self.count_waiting()?,
             quarantined: self.quarantined()?,
             quarantined_titles: self.quarantined_titles()?,
+            handovers_refused: self.refused_handovers()?,
             call_records_waiting: self.count_waiting_records()?,
             call_records_refused,
             last_refused,
@@ -225,7 +229,7 @@ impl Calls {
 
     /// What the agent does for the dialplan, again and again: takes what foreign menus handed over, and offers what is left over of recordings.
     /// Says what a person should know.
-    pub(crate) async fn look_after(&mut self, asterisk: &[String]) -> Vec<String> {
+    pub(crate) async fn look_after(&self, asterisk: &[String]) -> Vec<String> {
         let mut warnings = self.take_handed_over().unwrap_or_else(|error| vec![error.to_string()]);
         match self.recover_leftovers(asterisk).await {
             Ok(faults) => warnings.extend(faults),

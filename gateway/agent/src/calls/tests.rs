@@ -59,6 +59,12 @@ impl Desk {
         self.calls.recover(&open, asterisk, 2000)
     }
 
+    fn hand_over(&self, uuid: &str, text: &str) -> Utf8PathBuf {
+        let path = self.recordings().join(format!("{uuid}.json"));
+        fs::write(&path, text).unwrap();
+        path
+    }
+
     fn row(&self) -> (String, String, String, bool) {
         self.calls
             .connection
@@ -122,7 +128,7 @@ fn a_path_outside_of_the_recordings_is_not_touched() {
 
 #[test]
 fn a_foreign_menu_hands_over_by_file_and_what_is_not_understood_stays() {
-    let mut desk = Desk::new();
+    let desk = Desk::new();
     let body = desk.torn_wave("theirs.wav", 80);
     let write = |name: &str, text: String| fs::write(desk.recordings().join(name), text).unwrap();
     write(
@@ -140,6 +146,62 @@ fn a_foreign_menu_hands_over_by_file_and_what_is_not_understood_stays() {
     assert_eq!(faults.len(), 2, "{faults:?}");
     assert_eq!(desk.row(), ("done".to_owned(), String::new(), body.to_string(), true));
     assert!(!desk.recordings().join(format!("{UUID}.json")).exists() && desk.recordings().join("x.json").exists());
+}
+
+#[test]
+fn a_foreign_menu_may_write_each_column_of_the_table_as_json_or_as_sqlite_says_it() {
+    for (hung_up, is) in [("1", true), ("0", false), ("true", true), ("null", false)] {
+        let desk = Desk::new();
+        let body = desk.torn_wave("theirs.wav", 80);
+        let file = desk.hand_over(
+            UUID,
+            &format!(
+                r#"{{"uuid":"{UUID}","state":"done","title_path":null,"body_path":"{body}","caller":null,"language":null,
+                "category_id":null,"started_at":1,"ended_at":null,"hung_up":{hung_up},"channel":"SIP/a-1"}}"#
+            ),
+        );
+        assert_eq!(desk.calls.take_handed_over().unwrap(), Vec::<String>::new());
+        assert_eq!(desk.row(), ("done".to_owned(), String::new(), body.to_string(), is), "{hung_up}");
+        assert!(!file.exists());
+    }
+}
+
+#[test]
+fn what_a_foreign_menu_says_of_another_recording_or_of_one_that_goes_on_is_refused_and_status_says_so() {
+    let desk = Desk::new();
+    let body = desk.torn_wave("theirs.wav", 80);
+    for (field, says) in [
+        (r#""uuid":"1b9f6c1e-8a1f-4c53-9d57-0d7c5b1f2a33""#, "not that of the file's name"),
+        (r#""state":"recording""#, "when it is done"),
+        (r#""hung_up":2"#, "hung_up is 2"),
+        (r#""caller":"0775550109""#, "no E.164 number"),
+    ] {
+        let file = desk.hand_over(UUID, &format!(r#"{{"body_path":"{body}","started_at":1,"ended_at":9,{field}}}"#));
+        let faults = desk.calls.take_handed_over().unwrap();
+        assert!(faults.len() == 1 && faults[0].contains(says), "{faults:?}");
+        let refused = desk.calls.status().unwrap().handovers_refused;
+        assert!(refused.len() == 1 && refused[0].path == file && refused[0].why.contains(says), "{refused:?}");
+    }
+}
+
+#[test]
+fn a_hand_over_of_a_uuid_that_is_taken_goes_only_if_it_says_the_same() {
+    let desk = Desk::new();
+    let (body, other) = (desk.torn_wave("theirs.wav", 80), desk.torn_wave("other.wav", 80));
+    let text = |body: &Utf8Path| format!(r#"{{"body_path":"{body}","caller":"","started_at":1,"ended_at":9}}"#);
+    desk.hand_over(UUID, &text(&body));
+    assert!(desk.calls.take_handed_over().unwrap().is_empty());
+
+    // As after a crash, when the gateway has it already and its wave is in the archive.
+    fs::remove_file(&body).unwrap();
+    let again = desk.hand_over(UUID, &text(&body));
+    assert!(desk.calls.take_handed_over().unwrap().is_empty() && !again.exists());
+
+    let different = desk.hand_over(UUID, &text(&other));
+    let faults = desk.calls.take_handed_over().unwrap();
+    assert!(faults.len() == 1 && faults[0].contains("a uuid of its own"), "{faults:?}");
+    assert!(different.exists() && other.exists());
+    assert_eq!(desk.row().2, body.as_str());
 }
 
 #[test]

@@ -175,7 +175,7 @@ impl Session<'_> {
     }
 
     /// Recordings that an Asterisk which was killed left over. Where it cannot be asked, the next pull does it.
-    async fn look_after_calls(&self, mut calls: Calls) {
+    async fn look_after_calls(&self, calls: Calls) {
         for warning in calls.look_after(&self.config.asterisk.command).await {
             self.warn(warning);
         }
