@@ -3,6 +3,7 @@
 //! Of its rows the agent changes the state of recordings that nobody will finish any more, those of text messages that it sent, and what
 //! foreign menus handed over by file; and it keeps here what became of what it sends to the gateway. Everything else is the dialplan's.
 
+mod budget;
 mod cleaning;
 mod delivery;
 mod handover;
@@ -17,6 +18,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 use serde::Serialize;
 
+pub use self::budget::BudgetRefusals;
 pub(crate) use self::cleaning::Old;
 pub use self::delivery::Quarantined;
 pub(crate) use self::delivery::{Encoded, Part, Waiting};
@@ -42,6 +44,9 @@ const PUSHED_AT: &str = "pushed_at";
 const PUSH_FAILED_AT: &str = "push_failed_at";
 const PUSH_FAILURE: &str = "push_failure";
 const REPORTED_AT: &str = "reported_at";
+
+/// Seconds for which what budgets refused is told of.
+const DAY: i64 = 24 * 60 * 60;
 
 /// The database of what happens on the phone.
 #[derive(Debug)]
@@ -120,6 +125,8 @@ pub struct CallsStatus {
     pub messages_pending: u64,
     /// Text messages that could not be sent.
     pub messages_failed: u64,
+    /// What budgets refused in the last 24 hours, by what it was.
+    pub budgets_refused: Vec<BudgetRefusals>,
     /// Faults that the dialplan noted.
     pub faults: u64,
     /// The last of them.
@@ -207,6 +214,7 @@ impl Calls {
             quarantined: self.quarantined()?,
             quarantined_titles: self.quarantined_titles()?,
             handovers_refused: self.refused_handovers()?,
+            budgets_refused: self.budget_refusals(Timestamp::now().as_second() - DAY)?,
             call_records_waiting: self.count_waiting_records()?,
             call_records_refused,
             last_refused,

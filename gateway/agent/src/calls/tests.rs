@@ -280,6 +280,26 @@ fn a_copy_that_could_not_be_finished_does_not_stay() {
 }
 
 #[test]
+fn what_budgets_refused_within_a_day_is_in_the_status() {
+    let desk = Desk::new();
+    let note = |age: i64, kind: &str, detail: &str| {
+        let query = "INSERT INTO event (at, call_id, caller, kind, detail) VALUES (?1, 'c', '', ?2, ?3)";
+        let at = Timestamp::now().as_second() - age;
+        desk.calls.connection.execute(query, rusqlite::params![at, kind, detail]).unwrap();
+        at
+    };
+    note(90_000, "budget_refused", "missed day_calls");
+    let last = note(60, "budget_refused", "premium quiet");
+    note(3600, "budget_refused", "premium number_calls");
+    note(60, "budget_refused", "sms number_texts");
+    note(10, "fault", "premium");
+    let refused = desk.calls.status().unwrap().budgets_refused;
+    let told: Vec<_> = refused.iter().map(|of| (of.kind.as_str(), of.count, of.last_detail.as_str())).collect();
+    assert_eq!(told, [("premium", 2, "premium quiet"), ("sms", 1, "sms number_texts")]);
+    assert_eq!(refused[0].last_at.as_second(), last);
+}
+
+#[test]
 fn it_is_made_for_the_group_and_opened_again_as_it_was() {
     let desk = Desk::new();
     desk.begin("a", 1);
