@@ -30,7 +30,7 @@ mod verify;
 mod workshop;
 
 pub use amount::Amount;
-pub use calls::{CallsError, CallsStatus, Quarantined};
+pub use calls::{BudgetRefusals, CallsError, CallsStatus, Quarantined, RefusedHandover};
 pub use config::{Asterisk, Config, ConfigError, Hook, Prefer, PruneRules, Push, Send, SendMethod};
 pub use event::{Event, Observer, Origin};
 pub use hook::HookError;

@@ -115,6 +115,9 @@ pub(super) fn status(out: &mut dyn Write, status: &Status) -> io::Result<()> {
                 kept.since, kept.uuid
             )?;
         }
+        for refused in &calls.handovers_refused {
+            writeln!(out, "not taken over: {}: {}", printable(refused.path.as_str()), printable(&refused.why))?;
+        }
         if let Some(why) = &calls.last_refused {
             writeln!(out, "the last call record that was not taken: {}", printable(why))?;
         }
@@ -124,6 +127,16 @@ pub(super) fn status(out: &mut dyn Write, status: &Status) -> io::Result<()> {
         }
         if let (Some(at), Some(why)) = (&calls.push_failed_at, &calls.push_failure) {
             writeln!(out, "last failure of a push: {at:.0}: {}", printable(why))?;
+        }
+        for refused in &calls.budgets_refused {
+            writeln!(
+                out,
+                "refused by a budget in the last 24 hours: {} {}, the last {:.0}: {}",
+                refused.count,
+                printable(&refused.kind),
+                refused.last_at,
+                printable(&refused.last_detail)
+            )?;
         }
         if let Some(last) = &calls.last_fault {
             writeln!(out, "{} faults in the menus, the last: {}", calls.faults, printable(last))?;

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use camino::Utf8PathBuf;
 use rusqlite::params;
 
-use super::wave::{Found, repair};
+use super::wave::{Found, Origin, repair};
 use super::{Calls, CallsError};
 use crate::shared::SharedError;
 
@@ -29,6 +29,15 @@ pub(crate) struct Open {
     body: String,
     started_at: i64,
     channel: String,
+}
+
+/// What became of those that are left over.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Recovered {
+    /// How many were offered or dropped.
+    pub(crate) count: u64,
+    /// Why others wait.
+    pub(crate) faults: Vec<String>,
 }
 
 impl Open {
@@ -56,21 +65,31 @@ impl Calls {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Repairs what is left over and offers it; says how many recordings that were. One without any sound is dropped.
-    pub(crate) fn recover(&mut self, open: &[Open], asterisk: &Running, now: i64) -> Result<u64, CallsError> {
-        let mut recovered = 0;
+    /// Repairs what is left over and offers it. One without any sound is dropped; one that cannot be repaired now waits and holds up no other.
+    pub(crate) fn recover(&self, open: &[Open], asterisk: &Running, now: i64) -> Recovered {
+        let mut recovered = Recovered::default();
         for row in open.iter().filter(|row| row.is_left(asterisk)) {
-            let (title, body) = (self.usable(row, &row.title, "title")?, self.usable(row, &row.body, "body")?);
-            let state = if title.is_empty() && body.is_empty() { "dropped" } else { "done" };
-            // The dialplan may have finished it meanwhile: then its word stands.
-            let changed = self.connection.execute(
-                "UPDATE recordings SET state = ?2, title_path = ?3, body_path = ?4, ended_at = coalesce(ended_at, ?5), hung_up = 1
-                 WHERE uuid = ?1 AND state = 'recording'",
-                params![row.uuid, state, title, body, now],
-            )?;
-            recovered += changed as u64;
+            match self.offer(row, now) {
+                Ok(changed) => recovered.count += changed,
+                Err(error) => {
+                    recovered.faults.push(format!("the recording {} that is left over waits: {error}", row.uuid));
+                }
+            }
         }
-        Ok(recovered)
+        recovered
+    }
+
+    /// Offers one, or drops it; how many rows that changed.
+    fn offer(&self, row: &Open, now: i64) -> Result<u64, CallsError> {
+        let (title, body) = (self.usable(row, &row.title, "title")?, self.usable(row, &row.body, "body")?);
+        let state = if title.is_empty() && body.is_empty() { "dropped" } else { "done" };
+        // The dialplan may have finished it meanwhile: then its word stands.
+        let changed = self.connection.execute(
+            "UPDATE recordings SET state = ?2, title_path = ?3, body_path = ?4, ended_at = coalesce(ended_at, ?5), hung_up = 1
+             WHERE uuid = ?1 AND state = 'recording'",
+            params![row.uuid, state, title, body, now],
+        )?;
+        Ok(changed as u64)
     }
 
     /// The path of a part, if there is sound behind it. The dialplan writes it down when the recording is done; until then it is that of its uuid.
@@ -83,7 +102,7 @@ impl Calls {
         if !self.is_ours(&path) {
             return Ok(String::new());
         }
-        match repair(&path).map_err(|source| SharedError::at(&path, source))? {
+        match repair(&path, Origin::LeftOver).map_err(|source| SharedError::at(&path, source))? {
             Found::Whole => Ok(path.into_string()),
             Found::Nothing => Ok(String::new()),
         }

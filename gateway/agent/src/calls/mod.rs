@@ -3,6 +3,7 @@
 //! Of its rows the agent changes the state of recordings that nobody will finish any more, those of text messages that it sent, and what
 //! foreign menus handed over by file; and it keeps here what became of what it sends to the gateway. Everything else is the dialplan's.
 
+mod budget;
 mod cleaning;
 mod delivery;
 mod handover;
@@ -17,9 +18,11 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 use serde::Serialize;
 
+pub use self::budget::BudgetRefusals;
 pub(crate) use self::cleaning::Old;
 pub use self::delivery::Quarantined;
 pub(crate) use self::delivery::{Encoded, Part, Waiting};
+pub use self::handover::RefusedHandover;
 pub(crate) use self::handover::is_uuid;
 pub(crate) use self::leftovers::Running;
 pub(crate) use self::messages::Outgoing;
@@ -41,6 +44,9 @@ const PUSHED_AT: &str = "pushed_at";
 const PUSH_FAILED_AT: &str = "push_failed_at";
 const PUSH_FAILURE: &str = "push_failure";
 const REPORTED_AT: &str = "reported_at";
+
+/// Seconds for which what budgets refused is told of.
+const DAY: i64 = 24 * 60 * 60;
 
 /// The database of what happens on the phone.
 #[derive(Debug)]
@@ -97,6 +103,8 @@ pub struct CallsStatus {
     pub quarantined: Vec<Quarantined>,
     /// Spoken titles that nobody takes, the last first; their recordings go without them.
     pub quarantined_titles: Vec<Quarantined>,
+    /// What foreign menus handed over and is not taken as it is.
+    pub handovers_refused: Vec<RefusedHandover>,
     /// Call records that are kept here.
     pub call_records: u64,
     /// Call records that the gateway has not confirmed.
@@ -117,6 +125,8 @@ pub struct CallsStatus {
     pub messages_pending: u64,
     /// Text messages that could not be sent.
     pub messages_failed: u64,
+    /// What budgets refused in the last 24 hours, by what it was.
+    pub budgets_refused: Vec<BudgetRefusals>,
     /// Faults that the dialplan noted.
     pub faults: u64,
     /// The last of them.
@@ -203,6 +213,8 @@ impl Calls {
             recordings_waiting: self.count_waiting()?,
             quarantined: self.quarantined()?,
             quarantined_titles: self.quarantined_titles()?,
+            handovers_refused: self.refused_handovers()?,
+            budgets_refused: self.budget_refusals(Timestamp::now().as_second() - DAY)?,
             call_records_waiting: self.count_waiting_records()?,
             call_records_refused,
             last_refused,
@@ -225,21 +237,22 @@ impl Calls {
 
     /// What the agent does for the dialplan, again and again: takes what foreign menus handed over, and offers what is left over of recordings.
     /// Says what a person should know.
-    pub(crate) async fn look_after(&mut self, asterisk: &[String]) -> Vec<String> {
+    pub(crate) async fn look_after(&self, asterisk: &[String]) -> Vec<String> {
         let mut warnings = self.take_handed_over().unwrap_or_else(|error| vec![error.to_string()]);
-        if let Err(error) = self.recover_leftovers(asterisk).await {
-            warnings.push(format!("recordings that may be left over wait: {error}"));
+        match self.recover_leftovers(asterisk).await {
+            Ok(faults) => warnings.extend(faults),
+            Err(error) => warnings.push(format!("recordings that may be left over wait: {error}")),
         }
         warnings
     }
 
-    async fn recover_leftovers(&mut self, asterisk: &[String]) -> Result<(), Box<dyn std::error::Error>> {
+    async fn recover_leftovers(&self, asterisk: &[String]) -> Result<Vec<String>, Box<dyn std::error::Error>> {
         let open = self.open_recordings()?;
-        if !open.is_empty() {
-            let running = crate::asterisk::running(asterisk).await?;
-            self.recover(&open, &running, Timestamp::now().as_second())?;
+        if open.is_empty() {
+            return Ok(Vec::new());
         }
-        Ok(())
+        let running = crate::asterisk::running(asterisk).await?;
+        Ok(self.recover(&open, &running, Timestamp::now().as_second()).faults)
     }
 
     /// Whether a path that stands in the database is that of a recording of ours.

@@ -34,7 +34,7 @@ impl Wave {
     pub(crate) fn of(path: &Utf8Path) -> io::Result<Result<Self, &'static str>> {
         // One that is not there is another matter than one without sound.
         fs::metadata(path)?;
-        if repair(path)? == Found::Nothing {
+        if repair(path, Origin::Any)? == Found::Nothing {
             return Ok(Err("there is no sound in it"));
         }
         let mut file = File::open(path)?;
@@ -80,12 +80,21 @@ impl Format {
     }
 }
 
-/// Chunks in front of the samples that are looked at; Asterisk writes one.
+/// Chunks in front of the samples, and behind them, that are looked at; Asterisk writes one in front.
 const MAX_CHUNKS: usize = 16;
 
-/// Repairs the head of a wave where it is wrong. The file is replaced by a repaired copy, since it belongs to Asterisk's user; a crash leaves the
-/// one or the other.
-pub(super) fn repair(path: &Utf8Path) -> io::Result<Found> {
+/// What is known of who wrote a wave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// Asterisk, which was killed meanwhile: its head may be of some moment before, and nothing but samples comes after that.
+    LeftOver,
+    /// Whoever: what it says that can be so is so.
+    Any,
+}
+
+/// Repairs the head of a wave that nobody closed. The file is replaced by a repaired copy, since it belongs to Asterisk's user; a crash leaves the
+/// one or the other, and a failure the one that was there.
+pub(super) fn repair(path: &Utf8Path, origin: Origin) -> io::Result<Found> {
     let mut file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
@@ -93,28 +102,73 @@ pub(super) fn repair(path: &Utf8Path) -> io::Result<Found> {
     };
     let metadata = file.metadata()?;
     let Some(Head { data, size: said, .. }) = head(&mut file)? else { return Ok(Found::Nothing) };
-    // A sample has two bytes; half a one was cut off.
-    let there = metadata.len().saturating_sub(data) & !1;
-    if !metadata.is_file() || there == 0 {
+    let behind = metadata.len().saturating_sub(data);
+    if !metadata.is_file() || behind == 0 {
         return Ok(Found::Nothing);
     }
-    if u64::from(said) == there {
+    let said = u64::from(said);
+    let is_closed = match (said, origin) {
+        (0, _) if ends_in_chunks(&mut file, data, metadata.len())? => return Ok(Found::Nothing),
+        (0, _) => false,
+        (_, Origin::LeftOver) if said < behind => ends_in_chunks(&mut file, data + said, metadata.len())?,
+        // The unknown length of a stream, 0xFFFFFFFF, is among those that are too long.
+        _ => said <= behind,
+    };
+    if is_closed {
         return Ok(Found::Whole);
     }
+    // A sample has two bytes; half a one was cut off.
+    let there = behind & !1;
+    if there == 0 {
+        return Ok(Found::Nothing);
+    }
+    let copy = Utf8PathBuf::from(format!("{path}.repaired"));
+    write_repaired(path, &copy, data, there).inspect_err(|_| {
+        // On a full disk it would keep others from being repaired; the error that is told matters more.
+        let _ = fs::remove_file(&copy);
+    })?;
+    Ok(Found::Whole)
+}
+
+/// Writes a copy with the right head and puts it into the place of the wave.
+fn write_repaired(path: &Utf8Path, repaired: &Utf8Path, data: u64, there: u64) -> io::Result<()> {
     let (size, riff) = (length(there)?, length(data + there - 8)?);
-    let repaired = Utf8PathBuf::from(format!("{path}.repaired"));
-    fs::copy(path, &repaired)?;
-    set_mode(&repaired, 0o660)?;
-    let mut copy = File::options().write(true).open(&repaired)?;
+    fs::copy(path, repaired)?;
+    set_mode(repaired, 0o660)?;
+    let mut copy = File::options().write(true).open(repaired)?;
     copy.set_len(data + there)?;
     copy.seek(SeekFrom::Start(4))?;
     copy.write_all(&riff.to_le_bytes())?;
     copy.seek(SeekFrom::Start(data - 4))?;
     copy.write_all(&size.to_le_bytes())?;
     copy.sync_all()?;
-    fs::rename(&repaired, path)?;
-    sync_directory(path.parent().unwrap_or(path)).map_err(io::Error::other)?;
-    Ok(Found::Whole)
+    fs::rename(repaired, path)?;
+    sync_directory(path.parent().unwrap_or(path)).map_err(io::Error::other)
+}
+
+/// Whether what comes from `at` to the end are chunks such as `LIST`, `bext` or `id3 `, and not samples: names that can be printed, and lengths
+/// that lead to the end exactly.
+fn ends_in_chunks(file: &mut File, at: u64, end: u64) -> io::Result<bool> {
+    let mut at = at + at % 2;
+    for _ in 0..MAX_CHUNKS {
+        let mut chunk = [0; 8];
+        file.seek(SeekFrom::Start(at))?;
+        if !filled(file, &mut chunk)? {
+            return Ok(false);
+        }
+        let [name @ .., a, b, c, d] = chunk;
+        if !name.iter().all(|byte| matches!(byte, b' '..=b'~')) {
+            return Ok(false);
+        }
+        let size = u64::from(u32::from_le_bytes([a, b, c, d]));
+        at += 8 + size;
+        // Many programs leave out the last byte of filling.
+        if at == end || at + size % 2 == end {
+            return Ok(true);
+        }
+        at += size % 2;
+    }
+    Ok(false)
 }
 
 /// The head of a wave; `None`, if it is none.

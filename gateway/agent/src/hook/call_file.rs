@@ -48,9 +48,11 @@ fn write(path: &Utf8Path, text: &str) -> io::Result<Utf8PathBuf> {
 }
 
 fn text(from: &PhoneNumber, body: &str, trunk: &str) -> String {
+    // Even an empty variable of the channel hides the dialplan's global one.
+    let trunk = if trunk.is_empty() { String::new() } else { format!("Set: AS_SMS_TRUNK={trunk}\n") };
     format!(
         "Channel: Local/s@audiospread-sms-http\nApplication: NoOp\nMaxRetries: 0\nWaitTime: 30\n\
-         Set: SMS_FROM={from}\nSet: SMS_BASE64={}\nSet: AS_SMS_TRUNK={trunk}\n",
+         Set: SMS_FROM={from}\nSet: SMS_BASE64={}\n{trunk}",
         BASE64_STANDARD.encode(body)
     )
 }
@@ -70,6 +72,13 @@ mod tests {
             prop_assert!(value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte)));
             prop_assert_eq!(BASE64_STANDARD.decode(value).unwrap(), body.into_bytes());
         }
+    }
+
+    #[test]
+    fn without_a_trunk_of_the_hook_the_dialplans_own_is_not_hidden() {
+        let text = |trunk| text(&"+221775550109".parse().unwrap(), "health", trunk);
+        assert!(!text("").contains("AS_SMS_TRUNK"));
+        assert!(text("my-trunk").ends_with("\nSet: AS_SMS_TRUNK=my-trunk\n"));
     }
 
     #[test]

@@ -22,6 +22,7 @@ use crate::lock::Lock;
 use crate::mirror::Mirror;
 use crate::shared::DataDir;
 use crate::store::Store;
+use crate::text_message::Texts;
 use crate::workshop::{DECODER, Workshop};
 use crate::{Amount, Config, Event, Observer, Stop, prune, receipt};
 
@@ -139,7 +140,7 @@ impl Session<'_> {
             self.bring_feed(link).await?;
             let unserved = self.bring_audio(link).await;
             // What callers hear by now, they may ask for.
-            self.mirror.derive_messages()?;
+            self.derive_messages()?;
             let unserved = unserved?;
             if unserved.is_empty() || self.stop.is_wished() {
                 break;
@@ -162,6 +163,14 @@ impl Session<'_> {
         Ok(())
     }
 
+    fn derive_messages(&mut self) -> Result<(), PullError> {
+        let (texts, faults) = Texts::load(self.config.packs_dir.as_deref());
+        for fault in faults {
+            self.warn(fault.to_string());
+        }
+        Ok(self.mirror.derive_messages(&texts)?)
+    }
+
     /// Tells the gateway how things stand here. Without a link it cannot be told, and whoever wants to stop does not wait for it.
     async fn send_receipt(&self, link: &Link, outcome: &Result<(), PullError>) {
         if self.stop.is_wished() || matches!(outcome, Err(PullError::Link(_))) {
@@ -175,7 +184,7 @@ impl Session<'_> {
     }
 
     /// Recordings that an Asterisk which was killed left over. Where it cannot be asked, the next pull does it.
-    async fn look_after_calls(&self, mut calls: Calls) {
+    async fn look_after_calls(&self, calls: Calls) {
         for warning in calls.look_after(&self.config.asterisk.command).await {
             self.warn(warning);
         }

@@ -156,7 +156,7 @@ async fn keep_pulling(config: &Config, wake: &Wake, manager: &Manager, stop: &St
     }
 }
 
-async fn look_after(mut calls: Calls, config: &Config, stop: &Stop, tell: Observer<'_>) {
+async fn look_after(calls: Calls, config: &Config, stop: &Stop, tell: Observer<'_>) {
     let mut told = Vec::new();
     while !stop.is_wished() {
         let warnings = calls.look_after(&config.asterisk.command).await;

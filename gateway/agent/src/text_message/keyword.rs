@@ -8,6 +8,8 @@ use std::collections::BTreeSet;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
+use super::plain;
+
 /// A word of more bytes is not looked for: the dialplan reads so much of a message.
 const LONGEST: usize = 160;
 
@@ -28,8 +30,18 @@ pub(crate) fn keywords(name: &str) -> BTreeSet<String> {
     words
 }
 
+/// How somebody may be told to ask for a category, the best first: in capitals without accents where that leaves nothing out, else as it is written.
+pub(crate) fn examples(name: &str) -> Vec<String> {
+    let parts = name.split(['/', '|', '(', ')']).chain([name]).map(plain);
+    parts
+        // A place in a text begins with a percent sign.
+        .filter(|part| !part.contains('%') && !part.is_empty())
+        .map(|part| Some(without_accents(&part).to_uppercase()).filter(|word| word.is_ascii()).unwrap_or(part))
+        .collect()
+}
+
 /// As the dialplan folds what came in.
-fn folded(text: &str) -> String {
+pub(crate) fn folded(text: &str) -> String {
     text.chars().filter(|c| !c.is_ascii() || c.is_ascii_alphanumeric()).map(|c| c.to_ascii_lowercase()).collect()
 }
 
@@ -57,6 +69,13 @@ mod tests {
         assert!(keywords("الزراعة").contains("الزراعة"));
     }
 
+    #[test]
+    fn an_example_is_what_everybody_can_type() {
+        assert_eq!(examples("Santé / Health"), ["SANTE", "HEALTH", "SANTE / HEALTH"]);
+        assert_eq!(examples("الزراعة")[0], "الزراعة");
+        assert_eq!(examples("100 % bio"), Vec::<String>::new());
+    }
+
     proptest! {
         #[test]
         fn every_keyword_is_as_the_dialplan_folds_it(name in any::<String>()) {
@@ -64,6 +83,13 @@ mod tests {
                 prop_assert_eq!(folded(&word), word.clone());
                 let is_harmless = !word.contains(['\'', '"', ' ', '$', '{']);
                 prop_assert!(is_harmless, "{:?}", word);
+            }
+        }
+
+        #[test]
+        fn every_example_is_a_keyword(name in "[a-zA-Zéèàçœ0-9/() -]{0,20}") {
+            for example in examples(&name).iter().filter(|example| example.bytes().any(|byte| byte.is_ascii_alphabetic())) {
+                prop_assert!(keywords(&name).contains(&folded(example)), "{:?}", example);
             }
         }
     }

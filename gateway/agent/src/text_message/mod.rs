@@ -1,6 +1,6 @@
 //! What text messages say: a category's programs with their codes, in as many messages as it takes, each of which fits by itself.
 //!
-//! Pure. Parts are single messages and no concatenated ones: those arrive out of order, or in pieces, on the telephones that this is for.
+//! Pure but for the words themselves, which come out of a file. Parts are single messages and no concatenated ones: those arrive out of order, or in pieces, on the telephones that this is for.
 
 mod alphabet;
 mod keyword;
@@ -9,8 +9,8 @@ mod texts;
 use unicode_segmentation::UnicodeSegmentation;
 
 pub(crate) use self::alphabet::fits;
-pub(crate) use self::keyword::keywords;
-pub(crate) use self::texts::{KEYS, text};
+pub(crate) use self::keyword::{examples, folded, keywords};
+pub(crate) use self::texts::{KEYS, Site, Texts};
 
 /// More messages than these nobody reads, and somebody pays for them: the programs that a menu says first are in them.
 const MOST_PARTS: usize = 9;

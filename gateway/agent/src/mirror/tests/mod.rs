@@ -1,5 +1,6 @@
 //! The mirror by itself: a feed as the gateway keeps it, entities to fill it with, and a mirror that follows it.
 
+mod messages;
 mod taking_over;
 mod views;
 
