@@ -20,7 +20,7 @@ use crate::store::{Bytes, Store};
 use crate::{Amount, Event, Stop};
 
 /// Which decoder this is: with another one, what could not be decoded is tried again.
-pub(crate) const DECODER: &str = "symphonia 0.6, 1";
+pub(crate) const DECODER: &str = "symphonia 0.6, 2";
 
 /// Exit codes of `phone-sound`, of `sysexits.h`: the bytes are at fault; there is no room.
 pub const UNDECODABLE: u8 = 65;

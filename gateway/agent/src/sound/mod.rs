@@ -115,7 +115,7 @@ pub enum SoundError {
 impl From<DecodeError> for SoundError {
     fn from(error: DecodeError) -> Self {
         match error {
-            DecodeError::Undecodable(why) => Self::Undecodable(why),
+            DecodeError::Undecodable(why) | DecodeError::Unsupported(why) => Self::Undecodable(why),
             DecodeError::Io(error) => Self::Io(error),
         }
     }
