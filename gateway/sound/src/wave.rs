@@ -9,8 +9,6 @@ use symphonia::core::io::MediaSource;
 
 /// Where the length of the whole stands.
 const RIFF_LENGTH: u64 = 4;
-/// Where the first chunk begins.
-const CHUNKS: u64 = 12;
 /// Before the samples stands a handful of chunks; a file made of thousands is made to waste time.
 const MOST_CHUNKS: usize = 256;
 
@@ -32,11 +30,11 @@ type Field = (u64, [u8; 4]);
 
 /// The lengths of the whole and of the samples; nothing, if it is no wave.
 fn true_lengths(file: &File, size: u64) -> io::Result<Option<[Field; 2]>> {
-    let mut head = [0; CHUNKS as usize];
+    let mut head = [0; 12];
     if read_fully_at(file, &mut head, 0)? < head.len() || !head.starts_with(b"RIFF") || !head.ends_with(b"WAVE") {
         return Ok(None);
     }
-    let mut position = CHUNKS;
+    let mut position = head.len() as u64;
     for _ in 0..MOST_CHUNKS {
         let mut chunk = [0; 8];
         if read_fully_at(file, &mut chunk, position)? < chunk.len() {
