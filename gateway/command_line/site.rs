@@ -126,7 +126,9 @@ fn decode_sound() -> Result<(), Failure> {
     // Not by the standard library's own, which looks for the ends of lines.
     let output = std::fs::File::from(io::stdout().as_fd().try_clone_to_owned()?);
     blobs::decode_bounded(input.into(), output).map_err(|error| match error {
-        DecodeError::Undecodable(_) => Failure::Coded(blobs::UNDECODABLE, error.to_string()),
+        DecodeError::Undecodable(_) | DecodeError::Unsupported(_) => {
+            Failure::Coded(blobs::UNDECODABLE, error.to_string())
+        }
         DecodeError::Io(error) => error.into(),
     })
 }

@@ -211,8 +211,9 @@ const fn default_idle_seconds() -> u64 {
     60
 }
 
+/// Well above what the menus want to be free before they take a message: else a disk that pulls fill, as they may, took none.
 const fn default_keep_free() -> Amount {
-    Amount(64 << 20)
+    Amount(256 << 20)
 }
 
 /// Why a configuration cannot be used.
@@ -417,6 +418,14 @@ mod tests {
                 spelled.push
             ),
         );
+    }
+
+    #[test]
+    fn a_disk_that_pulls_have_filled_still_takes_what_callers_leave() {
+        let globals = include_str!("../../../scripts/asterisk/etc/audiospread/globals.conf");
+        let limit = globals.lines().find_map(|line| line.strip_prefix("AS_RECORD_FREE_KB=")).unwrap();
+        let limit = limit.trim().parse::<u64>().unwrap() << 10;
+        assert!(load(LEAST).unwrap().keep_free.0 >= 2 * limit);
     }
 
     #[test]

@@ -15,12 +15,12 @@ use tokio::sync::Semaphore;
 use crate::mirror::Mirror;
 use crate::pull::PullError;
 use crate::shared::{DataDir, SharedError};
-use crate::sound::{PhoneSound, SoundFormat};
+use crate::sound::{self, PhoneSound, SoundFormat};
 use crate::store::{Bytes, Store};
 use crate::{Amount, Event, Stop};
 
-/// Which decoder this is: with another one, what could not be decoded is tried again.
-pub(crate) const DECODER: &str = "symphonia 0.6, 1";
+/// Which decoder this is: its number grows when it understands more.
+const DECODER: &str = "symphonia 0.6, 2";
 
 /// Exit codes of `phone-sound`, of `sysexits.h`: the bytes are at fault; there is no room.
 pub const UNDECODABLE: u8 = 65;
@@ -29,6 +29,12 @@ pub const NO_ROOM: u8 = 73;
 
 /// The program itself, also after its file was replaced by a newer one.
 const PROGRAM: &str = "/proc/self/exe";
+
+/// What sounds are decoded by on this host: with another answer, what could not be decoded is tried again.
+pub(crate) fn decoders() -> String {
+    let programs = sound::programs_here().map(|program| format!(", {program}"));
+    programs.fold(DECODER.to_owned(), |decoders, program| decoders + &program)
+}
 
 /// How many sounds are made at once.
 #[derive(Debug)]
@@ -104,7 +110,9 @@ impl Workshop {
             }
             Err(error) => {
                 // A file that is not there, or stays until the next pull clears up, is no second fault.
-                let _ = std::fs::remove_file(&to);
+                for path in self.format.files(&to) {
+                    let _ = std::fs::remove_file(path);
+                }
                 Err(error)
             }
         }
@@ -124,17 +132,22 @@ impl Workshop {
             .map_err(failed)?;
         tokio::select! {
             () = stop.wished() => Err(MakeError::Stopped),
-            () = tokio::time::sleep(patience(size)) => {
-                Err(MakeError::Undecodable("the decoder does not come to an end with it".to_owned()))
-            }
+            () = tokio::time::sleep(patience(size)) => Err(late(from)),
             ended = child.wait_with_output() => judge(&ended.map_err(failed)?, stop),
         }
     }
 }
 
-/// The slowest board decodes ten kilobytes a second: 80 kbit/s in real time.
+/// How long a process may take, as a clock shows it: several times what it may take of a processor, of which calls and others come first.
 const fn patience(size: u64) -> Duration {
-    Duration::from_secs(120 + size / 10_000)
+    Duration::from_secs(4 * sound::seconds_for(size))
+}
+
+/// A sound that keeps a processor busy without end is told by its own bound: if the clock comes first, this host had other things to do.
+fn late(from: &Utf8Path) -> MakeError {
+    MakeError::Failed(format!(
+        "the phone sound of {from} was not made in time, so busy is this host: the next pull tries again"
+    ))
 }
 
 fn judge(ended: &Output, stop: &Stop) -> Result<PhoneSound, MakeError> {
@@ -148,9 +161,40 @@ fn judge(ended: &Output, stop: &Stop) -> Result<PhoneSound, MakeError> {
         (Some(code), _) if code == i32::from(NO_ROOM) => Err(MakeError::NoRoom),
         // A panic.
         (Some(101), _) => Err(MakeError::Undecodable("the decoder gives up on it".to_owned())),
-        (None, Some(OUT_OF_TIME)) => Err(MakeError::Undecodable("it takes the decoder an hour and more".to_owned())),
+        (None, Some(OUT_OF_TIME)) => {
+            Err(MakeError::Undecodable("it takes the decoder more of a processor than a sound may".to_owned()))
+        }
         (None, Some(OUT_OF_MEMORY)) => Err(MakeError::Undecodable("it wants more memory than it may have".to_owned())),
         _ if stop.is_wished() => Err(MakeError::Stopped),
         _ => Err(MakeError::Failed(format!("{}: {said}", ended.status))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_busy_host_condemns_no_sound_since_its_own_bound_comes_first() {
+        for size in [0, 100_000, 10_000_000, 1 << 40] {
+            let bound = sound::seconds_for(size);
+            assert!(
+                (300..=3600).contains(&bound) && patience(size) >= Duration::from_secs(3 * bound),
+                "{size}: {bound}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_the_clock_ends_is_tried_again_and_what_a_processor_ends_is_not() {
+        let ended = |signal: i32| Output {
+            status: std::process::ExitStatus::from_raw(signal),
+            stdout: Vec::new(),
+            stderr: Vec::new(),
+        };
+        assert!(matches!(late("x.mp3".into()), MakeError::Failed(_)));
+        let (_stopper, stop) = crate::Stopper::new();
+        assert!(matches!(judge(&ended(24), &stop), Err(MakeError::Undecodable(_))));
+        assert!(matches!(judge(&ended(9), &stop), Err(MakeError::Failed(_))));
     }
 }

@@ -7,8 +7,10 @@
 mod bounds;
 mod decode;
 mod lame;
+mod mix;
 mod resample;
+mod wave;
 
 pub use bounds::{Bounds, Ended};
-pub use decode::{DecodeError, Decoder, decode};
+pub use decode::{DecodeError, Decoder, LONGEST_HOURS, decode};
 pub use lame::{Lame, LameError, Source};

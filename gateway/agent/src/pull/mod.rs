@@ -23,7 +23,7 @@ use crate::mirror::Mirror;
 use crate::shared::DataDir;
 use crate::store::Store;
 use crate::text_message::Texts;
-use crate::workshop::{DECODER, Workshop};
+use crate::workshop::{Workshop, decoders};
 use crate::{Amount, Config, Event, Observer, Stop, prune, receipt};
 
 /// A sound that is published and not served sends the pull back to the feed, as often as this.
@@ -100,10 +100,11 @@ pub async fn pull(
     let directory = DataDir::prepare(&config.data_dir, config.group.as_deref())?;
     let _lock = Lock::take(&directory)?;
     let store = Store::prepare(&directory)?;
+    store.clear_unfinished()?;
     // What the menus write into is there before the first call, whatever the link does.
     let calls = Calls::open(&directory)?;
     let mut mirror = Mirror::open(&directory)?;
-    mirror.use_decoder(DECODER)?;
+    mirror.use_decoder(&decoders())?;
     let undecodable = mirror.undecodable()?.into_iter().map(|sound| sound.sha256).collect();
     let workshop = Workshop::new(config.sound_format, config.keep_free);
     let report = PullReport::default();

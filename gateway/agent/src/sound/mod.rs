@@ -4,18 +4,21 @@
 //! ([`make_phone_sound`] is what the hidden command `phone-sound` does): a parser that panics, goes round in circles or wants all memory
 //! then ends with that process, at bounds that it gives itself, and nothing else ends with it. Who starts it is [`crate::workshop`].
 
+mod host;
 mod loudness;
 mod write;
 
 use std::fmt;
-use std::fs::File;
+use std::fs;
 use std::io;
 
-use audiospread_sound::{Bounds, DecodeError, decode};
-use camino::Utf8Path;
+use audiospread_sound::{Bounds, DecodeError};
+use camino::{Utf8Path, Utf8PathBuf};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use serde::{Deserialize, Serialize};
 
+use self::host::Decoder;
+pub(crate) use self::host::programs_here;
 use self::loudness::{Limiter, Meter};
 use self::write::Writer;
 #[cfg(test)]
@@ -24,8 +27,18 @@ pub(crate) use self::write::head as wave_head;
 /// Samples a second of a telephone.
 pub(crate) const RATE: u32 = 8000;
 
-/// What making one may take: some megabytes, and an hour for twelve hours of sound at a slow board's pace. Calls come first on this host.
-const BOUNDS: Bounds = Bounds { memory: 1 << 30, seconds: 3600, file: None, niceness: 5 };
+/// What making one of so many bytes may take: some megabytes, and the time. Calls come first on this host.
+const fn bounds(size: u64) -> Bounds {
+    Bounds { memory: 1 << 30, seconds: seconds_for(size), file: None, niceness: 5 }
+}
+
+/// Seconds of a processor that a sound of so many bytes may take: what comes in telephone quality at 16 kbit/s at a slow board's pace, twice, and
+/// at most an hour.
+pub(crate) const fn seconds_for(size: u64) -> u64 {
+    const AT_MOST: u64 = 3600;
+    let seconds = 300 + size / 2_000;
+    if seconds < AT_MOST { seconds } else { AT_MOST }
+}
 
 /// A format of sounds in which Asterisk finds a moment exactly.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -51,6 +64,13 @@ impl SoundFormat {
             Self::Ulaw => "ulaw",
             Self::Gsm => "gsm",
         }
+    }
+
+    /// The files that are written while a sound is made in this one.
+    pub(crate) fn files(self, to: &Utf8Path) -> Vec<Utf8PathBuf> {
+        let mut files = vec![to.to_owned(), write::path(to, self)];
+        files.dedup();
+        files
     }
 
     /// Bytes that a sound of so many milliseconds takes, about.
@@ -101,6 +121,9 @@ pub enum SoundError {
     /// It cannot be heard: nobody but who recorded it can help.
     #[error("it cannot be decoded: {0}")]
     Undecodable(String),
+    /// It is of a kind that our decoder does not know.
+    #[error("it cannot be decoded: {0}")]
+    Unsupported(String),
     /// This host is in the way.
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -116,6 +139,7 @@ impl From<DecodeError> for SoundError {
     fn from(error: DecodeError) -> Self {
         match error {
             DecodeError::Undecodable(why) => Self::Undecodable(why),
+            DecodeError::Unsupported(why) => Self::Unsupported(why),
             DecodeError::Io(error) => Self::Io(error),
         }
     }
@@ -134,21 +158,20 @@ pub fn make_phone_sound(
 ) -> Result<PhoneSound, SoundError> {
     // Whoever wanted the sound may be killed: then nobody wants it.
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(io::Error::from)?;
-    BOUNDS.take()?;
+    bounds(fs::metadata(from)?.len()).take()?;
     convert(from, to, format, at_most)
 }
 
 /// Twice through the file: once to hear how loud it is, once to write it. Decoding is cheap; a copy of two hours on a memory card is not.
 fn convert(from: &Utf8Path, to: &Utf8Path, format: SoundFormat, at_most: u64) -> Result<PhoneSound, SoundError> {
-    let mut meter = Meter::new()?;
-    let samples = each_block(from, &mut |block| meter.hear(block))?;
+    let (meter, samples, decoder) = listen(from)?;
     if samples == 0 {
         return Err(SoundError::Undecodable("there is no sound in it".to_owned()));
     }
     let gain = meter.gain()?;
     let mut writer = Writer::create(to, format, at_most)?;
     let (mut limiter, mut out) = (Limiter::new(gain), Vec::new());
-    each_block(from, &mut |block| {
+    decoder.each_block(from, &mut |block| {
         limiter.take(block, &mut out);
         writer.write(&out)?;
         out.clear();
@@ -160,9 +183,22 @@ fn convert(from: &Utf8Path, to: &Utf8Path, format: SoundFormat, at_most: u64) ->
     Ok(PhoneSound { duration_ms: samples * 1000 / u64::from(RATE), gain_db: gain.decibels() })
 }
 
-/// Decodes a file and hands it out as the telephone has it; says how many samples there were.
-fn each_block(from: &Utf8Path, take: &mut dyn FnMut(&[f32]) -> Result<(), SoundError>) -> Result<u64, SoundError> {
-    decode(File::open(from)?, from.extension(), RATE, take)
+/// Hears how loud a file is, by the first decoder that understands it; says how many samples there are, and which decoder that was.
+fn listen(from: &Utf8Path) -> Result<(Meter, u64, Decoder), SoundError> {
+    let mut why = None;
+    for decoder in Decoder::ALL {
+        let mut meter = Meter::new()?;
+        match decoder.each_block(from, &mut |block| meter.hear(block)) {
+            Ok(samples) => return Ok((meter, samples, decoder)),
+            // What our own decoder says of it is what people are told.
+            Err(SoundError::Unsupported(reason)) => why = why.or(Some(reason)),
+            Err(error) => return Err(error),
+        }
+    }
+    let why = why.unwrap_or_default();
+    let is_known = host::kind_of(from)?.is_some();
+    let help = if is_known { "; ffmpeg or sox on this host may know it (apt-get install ffmpeg)" } else { "" };
+    Err(SoundError::Undecodable(format!("{why}{help}")))
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@
 
 use std::f32::consts::TAU;
 use std::fs;
+use std::process::Command;
 
 use camino::Utf8PathBuf;
 use proptest::prelude::*;
@@ -170,6 +171,65 @@ fn mp3_and_ogg_of_the_fixture_are_heard_to_their_end() {
         let made = desk.convert(&Utf8PathBuf::from(format!("{FILES}/{name}"))).unwrap();
         assert!(made.duration_ms.abs_diff(milliseconds) < 120, "{name}: {made:?}");
         assert!((loudness(&desk.samples()) + 20.0).abs() < 1.0);
+    }
+}
+
+#[test]
+fn waves_that_only_a_program_of_the_host_decodes_are_heard_in_the_same_length() {
+    let desk = Desk::new();
+    let from = desk.wave(8000, 1, &tone(500.0, 8000, 2.0, 0.2));
+    for encoding in ["ima-adpcm", "ms-adpcm", "gsm-full-rate"] {
+        let other = desk.path("other.wav");
+        assert!(Command::new("sox").arg(&from).args(["-e", encoding]).arg(&other).status().unwrap().success());
+        let made = desk.convert(&other).unwrap_or_else(|error| panic!("{encoding}: {error}"));
+        assert!(made.duration_ms.abs_diff(2000) < 130, "{encoding}: {made:?}");
+        let samples = desk.samples();
+        assert!(amount_of(500.0, &samples[1000..15_000]) > 0.1, "{encoding}");
+        assert!((loudness(&samples) + 20.0).abs() < 1.0, "{encoding}");
+    }
+}
+
+#[test]
+fn a_finding_about_a_kind_that_other_decoders_know_says_so() {
+    let desk = Desk::new();
+    let mut wave = fs::read(desk.wave(8000, 1, &tone(500.0, 8000, 1.0, 0.2))).unwrap();
+    // An encoding that nobody has.
+    wave[20..22].copy_from_slice(&0x7a7a_u16.to_le_bytes());
+    fs::write(desk.path("in.wav"), &wave).unwrap();
+    let error = desk.convert(&desk.path("in.wav")).unwrap_err();
+    assert!(matches!(&error, SoundError::Undecodable(why) if why.contains("ffmpeg or sox")), "{error}");
+    fs::write(desk.path("x.mp3"), b"<html>").unwrap();
+    assert!(!desk.convert(&desk.path("x.mp3")).unwrap_err().to_string().contains("ffmpeg"));
+}
+
+#[test]
+fn other_decoders_are_asked_about_waves_and_ogg_only() {
+    let desk = Desk::new();
+    let opus = [b"OggS".as_slice(), &[0; 24], b"OpusHead"].concat();
+    for (bytes, kind) in [
+        (b"RIFF....WAVEfmt ".as_slice(), Some(host::Kind::Wave)),
+        (&opus, Some(host::Kind::Opus)),
+        (&opus[..30], Some(host::Kind::Ogg)),
+        (b"#EXTM3U\nfile:///etc/passwd", None),
+        (b"ffconcat version 1.0", None),
+        (b"", None),
+    ] {
+        fs::write(desk.path("x"), bytes).unwrap();
+        assert_eq!(host::kind_of(&desk.path("x")).unwrap(), kind);
+    }
+}
+
+#[test]
+fn all_that_is_written_for_a_sound_that_came_to_nothing_is_known() {
+    for format in SoundFormat::ALL {
+        let desk = Desk::new();
+        let (from, to) = (desk.wave(8000, 1, &tone(500.0, 8000, 2.0, 0.1)), desk.path(&format!("out.{format}")));
+        assert!(matches!(convert(&from, &to, format, 1000), Err(SoundError::TooLarge(1000))));
+        fs::remove_file(&from).unwrap();
+        for path in format.files(&to) {
+            let _ = fs::remove_file(path);
+        }
+        assert_eq!(fs::read_dir(desk.0.path()).unwrap().count(), 0, "{format}");
     }
 }
 

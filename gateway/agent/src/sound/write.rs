@@ -23,19 +23,11 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn create(to: &Utf8Path, format: SoundFormat, at_most: u64) -> Result<Self, SoundError> {
-        let mut file = BufWriter::new(File::create(Self::path(to, format))?);
+        let mut file = BufWriter::new(File::create(path(to, format))?);
         if format != SoundFormat::Ulaw {
             file.write_all(&head(0))?;
         }
         Ok(Self { file, format, to: to.to_owned(), written: 0, at_most })
-    }
-
-    /// GSM is made from a wave beside it.
-    fn path(to: &Utf8Path, format: SoundFormat) -> Utf8PathBuf {
-        match format {
-            SoundFormat::Gsm => Utf8PathBuf::from(format!("{to}.wav")),
-            SoundFormat::Wav | SoundFormat::Ulaw => to.to_owned(),
-        }
     }
 
     pub(super) fn write(&mut self, samples: &[f32]) -> Result<(), SoundError> {
@@ -62,13 +54,21 @@ impl Writer {
         }
         file.sync_all()?;
         if self.format == SoundFormat::Gsm {
-            let wave = Self::path(&self.to, self.format);
+            let wave = path(&self.to, self.format);
             let encoded = encode_gsm(&wave, &self.to);
             fs::remove_file(&wave)?;
             encoded?;
             File::open(&self.to)?.sync_all()?;
         }
         Ok(())
+    }
+}
+
+/// The file that is written first: GSM is made from a wave beside it.
+pub(super) fn path(to: &Utf8Path, format: SoundFormat) -> Utf8PathBuf {
+    match format {
+        SoundFormat::Gsm => Utf8PathBuf::from(format!("{to}.wav")),
+        SoundFormat::Wav | SoundFormat::Ulaw => to.to_owned(),
     }
 }
 

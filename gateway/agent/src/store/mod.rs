@@ -106,6 +106,17 @@ impl Store {
         self.directory.path().join("incoming")
     }
 
+    /// Removes what a former pull left that nobody goes on with: all but downloads, and the hook's call files, which are another process's.
+    /// For those who have the lock.
+    pub(crate) fn clear_unfinished(&self) -> Result<(), SharedError> {
+        for path in entries(&self.incoming_dir())? {
+            if !matches!(path.extension(), Some("part" | "call")) {
+                fs::remove_file(&path).map_err(|source| SharedError::at(&path, source))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Removes what is left of downloads, when nothing is missing any more.
     pub(crate) fn clear_incoming(&self) -> Result<(), SharedError> {
         for path in entries(&self.incoming_dir())? {
@@ -233,6 +244,19 @@ mod tests {
         let mut files = Vec::new();
         store.each_file(&mut |file| files.push(file)).unwrap();
         assert_eq!((files.len(), files[0].sha256, files[0].size), (1, right.sha256, 5));
+    }
+
+    #[test]
+    fn only_downloads_and_what_another_process_writes_outlive_the_pull_that_began_them() {
+        let (_outer, store) = store();
+        let names = ["a.part", "feed.part", "b.1.wav", "b.1.gsm", "b.1.gsm.wav", "c.copy", "pack.name", "sms.call"];
+        for name in names {
+            fs::write(store.incoming_dir().join(name), b"x").unwrap();
+        }
+        store.clear_unfinished().unwrap();
+        let left = entries(&store.incoming_dir()).unwrap();
+        let left: Vec<&str> = left.iter().filter_map(|path| path.file_name()).collect();
+        assert_eq!(left, ["a.part", "feed.part", "sms.call"]);
     }
 
     #[test]

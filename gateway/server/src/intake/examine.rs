@@ -37,7 +37,7 @@ pub enum Unusable {
 impl From<DecodeError> for Unusable {
     fn from(error: DecodeError) -> Self {
         match error {
-            DecodeError::Undecodable(_) => Self::NotAudio,
+            DecodeError::Undecodable(_) | DecodeError::Unsupported(_) => Self::NotAudio,
             DecodeError::Io(error) => Self::Host(error),
         }
     }
