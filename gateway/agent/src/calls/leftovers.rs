@@ -4,8 +4,9 @@
 //! a caller may speak for as long as the limits allow, and a clock may be set.
 
 use std::collections::HashSet;
+use std::{fs, io};
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use rusqlite::params;
 
 use super::wave::{Found, Origin, repair};
@@ -102,9 +103,25 @@ impl Calls {
         if !self.is_ours(&path) {
             return Ok(String::new());
         }
+        keep_the_longer(&path).map_err(|source| SharedError::at(&path, source))?;
         match repair(&path, Origin::LeftOver).map_err(|source| SharedError::at(&path, source))? {
             Found::Whole => Ok(path.into_string()),
             Found::Nothing => Ok(String::new()),
         }
+    }
+}
+
+/// Of what was said first and what was being said anew when the call broke off, the longer one stays, as the dialplan has it (`longer` of
+/// `recording.conf`).
+fn keep_the_longer(first: &Utf8Path) -> io::Result<()> {
+    let anew = first.with_file_name(format!("{}-anew.wav", first.file_stem().unwrap_or_default()));
+    let bytes = |path: &Utf8Path| fs::metadata(path).map_or(0, |file| file.len());
+    if !anew.is_file() {
+        return Ok(());
+    }
+    if repair(&anew, Origin::LeftOver)? == Found::Whole && bytes(&anew) > bytes(first) {
+        fs::rename(anew, first)
+    } else {
+        fs::remove_file(anew)
     }
 }

@@ -105,6 +105,19 @@ fn a_channel_that_is_gone_or_of_a_former_asterisk_leaves_a_recording_that_is_rep
 }
 
 #[test]
+fn of_what_was_said_first_and_what_was_being_said_anew_the_longer_one_is_offered() {
+    for (first, anew) in [(80, 8000), (8000, 80)] {
+        let desk = Desk::new();
+        let body = desk.torn_wave(&format!("{UUID}-body.wav"), first);
+        let other = desk.torn_wave(&format!("{UUID}-body-anew.wav"), anew);
+        desk.begin("gone", 1000);
+        assert_eq!(desk.recover(&asterisk(900, &[])), 1);
+        assert_eq!(desk.row().2, body.as_str());
+        assert!(fs::metadata(&body).unwrap().len() > 8000 && !other.exists());
+    }
+}
+
+#[test]
 fn a_recording_without_any_sound_is_dropped() {
     let desk = Desk::new();
     desk.begin("PJSIP/a-1", 1000);
