@@ -37,11 +37,22 @@ async fn a_keyword_is_answered_by_titles_and_codes() {
 }
 
 #[tokio::test]
-async fn a_premium_subscriber_who_sends_a_code_is_called_back_into_the_program() {
+async fn a_premium_subscriber_who_sends_a_code_from_a_list_is_called_back_into_the_program() {
     let radio = RadioOfItsOwn::new(&[]).await.board;
-    sends(&radio, FRENCH, "165");
+    sends(&radio, FRENCH, "crops");
+    let list = receives(&radio, FRENCH);
+    let mut codes = list.split(|letter: char| !letter.is_ascii_digit()).filter_map(|number| number.parse::<u32>().ok());
+    let body_of = |code: u32| {
+        let query = format!(
+            "SELECT p.body_sound FROM phone_translation t JOIN phone_program p ON p.id = t.member_id
+             WHERE t.program_id = {code} AND t.language = 'fr'"
+        );
+        radio.phone.mirror().query_row(&query, [], |row| row.get::<_, String>(0)).ok()
+    };
+    let (code, body) = codes.find_map(|code| Some((code, body_of(code)?))).unwrap();
+    sends(&radio, FRENCH, &code.to_string());
     let mut caller = radio.is_called_back(FRENCH);
-    caller.hears(&made_by_the_editor(165, "body"));
+    caller.hears(&radio.sound(&body));
 }
 
 #[tokio::test]
