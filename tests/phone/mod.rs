@@ -7,6 +7,7 @@ mod callbacks;
 mod calling;
 mod content;
 mod doctor;
+mod formats;
 mod installing;
 mod killed;
 mod menus;
