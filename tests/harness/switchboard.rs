@@ -161,6 +161,11 @@ impl Switchboard {
         Caller::of(self.line("alaw").dial(from, to).unwrap(), from)
     }
 
+    /// Somebody calls the radio whose number the carrier sends, and restricts.
+    pub(crate) fn call_restricted(&self, from: &str) -> Caller {
+        Caller::of(self.line("alaw").dial_restricted(from, RADIO).unwrap(), from)
+    }
+
     /// Somebody calls the radio, and it answers.
     pub(crate) fn answered(&self, from: &str) -> Caller {
         let caller = self.call(from);

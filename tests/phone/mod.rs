@@ -2,19 +2,25 @@
 //! real gateway. "Heard" is the correlation of the sound received with the one that the site's editors made.
 
 mod browsing;
+mod budgets;
 mod callbacks;
 mod calling;
 mod content;
 mod doctor;
+mod formats;
 mod installing;
+mod killed;
 mod menus;
+mod noting;
 mod numbers;
 mod playing;
 mod recording;
 mod remembering;
+mod settings;
 mod soak;
 mod text_programs;
 mod texts;
+mod trunks;
 
 use std::time::Instant;
 

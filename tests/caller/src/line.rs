@@ -14,12 +14,14 @@ use crate::codec::Codec;
 use crate::dialog::{Dialog, Phase};
 use crate::media::Media;
 use crate::message::{Message, Start, uri_of, user_of};
-use crate::session;
+use crate::session::{self, Agreed};
 
 /// How often a request is sent again that nobody answers (RFC 3261, timer E).
 const AGAIN: Duration = Duration::from_millis(500);
 /// After this nobody will (timers B and F).
 const NOBODY: Duration = Duration::from_secs(32);
+/// Who withholds the number (RFC 3323).
+const ANONYMOUS: &str = "\"Anonymous\" <sip:anonymous@anonymous.invalid>";
 
 /// A telephone line; closed when it is dropped.
 pub struct Line(Arc<Exchange>);
@@ -105,20 +107,40 @@ impl Line {
     /// # Errors
     /// If there is no port for its sound.
     pub fn dial(&self, from: &str, to: &str) -> io::Result<Call> {
+        let user = if from.is_empty() { ANONYMOUS.to_owned() } else { self.identity(from) };
+        let privacy =
+            if from.is_empty() && self.0.account.is_none() { &[("privacy", "id".to_owned())][..] } else { &[] };
+        self.invite(&user, to, privacy)
+    }
+
+    /// Dials as a carrier does for somebody who withholds the number: it is sent all the same, to be shown to nobody (RFC 3325).
+    ///
+    /// # Errors
+    /// If there is no port for its sound.
+    pub fn dial_restricted(&self, from: &str, to: &str) -> io::Result<Call> {
+        let asserted = [("p-asserted-identity", self.identity(from)), ("privacy", "id".to_owned())];
+        self.invite(ANONYMOUS, to, &asserted)
+    }
+
+    fn identity(&self, from: &str) -> String {
+        format!("\"{from}\" <sip:{from}@{}>", self.0.address)
+    }
+
+    /// Dials as somebody, with further headers.
+    fn invite(&self, user: &str, to: &str, headers: &[(&str, String)]) -> io::Result<Call> {
         let exchange = &self.0;
         let media = Media::new(exchange.address.ip())?;
         let call_id = token();
-        let local = match (&exchange.account, from) {
-            (Some(account), _) => format!("<sip:{}@{}>;tag={}", account.name, exchange.server, token()),
-            (None, "") => format!("\"Anonymous\" <sip:anonymous@anonymous.invalid>;tag={}", token()),
-            (None, from) => format!("\"{from}\" <sip:{from}@{}>;tag={}", exchange.address, token()),
+        let local = match &exchange.account {
+            Some(account) => format!("<sip:{}@{}>;tag={}", account.name, exchange.server, token()),
+            None => format!("{user};tag={}", token()),
         };
         let target = format!("sip:{to}@{}", exchange.server);
         let remote = format!("<{target}>");
         let mut dialog = Dialog::new(call_id.clone(), local, remote, target, Arc::clone(&media));
         let mut invite = exchange.request(&mut dialog, "INVITE");
-        if from.is_empty() && exchange.account.is_none() {
-            invite = invite.with("privacy", "id");
+        for (name, value) in headers {
+            invite = invite.with(name, value);
         }
         invite = invite.with_body("application/sdp", session::offer(media.address()?, exchange.codec));
         dialog.invite = Some(invite.clone());
@@ -449,7 +471,8 @@ impl Exchange {
         let answer = dialog.invite.as_ref().and_then(|invite| self.acceptance(dialog, invite));
         let (Some(agreed), Some(answer), Some(from)) = (agreed, answer, dialog.from) else { return false };
         dialog.phase = Phase::Talking;
-        dialog.media.start(agreed);
+        // Of what was offered our answer takes one, which need not be the first.
+        dialog.media.start(Agreed { codec: self.codec, ..agreed });
         self.send_until_answered(&mut state, answer, from);
         true
     }
