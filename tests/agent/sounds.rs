@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::process::Command;
 
 use audiospread_protocol::Sha256Digest;
 use camino::{Utf8Path, Utf8PathBuf};
+use tempfile::TempDir;
 
 use super::phone_behind_a_link;
 use crate::harness::DrupalSite;
@@ -54,6 +56,25 @@ async fn every_sound_that_callers_get_is_a_wave_of_8_khz_and_one_channel() {
     }
     let status = phone.run(&["status", "--json"]).last_line();
     assert_eq!(status["phone_files"], phone.phone_sounds().len());
+}
+
+#[test]
+fn within_its_bounds_each_form_is_made_by_the_programs_of_the_host_where_it_must_be() {
+    let directory = TempDir::new().unwrap();
+    let at = |name: &str| directory.path().join(name).into_os_string().into_string().unwrap();
+    let ours = format!("{PACKS}/en/home/welcome_standard.mp3");
+    let theirs = at("theirs.wav");
+    let sox = ["-n", "-r", "22050", "-c", "1", "-e", "ms-adpcm", &theirs, "synth", "2", "sine", "440", "vol", "0.3"];
+    assert!(Command::new("sox").args(sox).status().unwrap().success());
+    for (from, format) in [(&ours, "wav"), (&ours, "ulaw"), (&ours, "gsm"), (&theirs, "wav"), (&theirs, "gsm")] {
+        let to = at(&format!("made.{format}"));
+        let made = Command::new(env!("CARGO_BIN_EXE_audiospread"))
+            .args(["phone-sound", "--format", format, "--at-most", "10000000", from, &to])
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{from}, {format}: {}", String::from_utf8_lossy(&made.stderr));
+        assert!(fs::metadata(&to).unwrap().len() > 1000, "{from}, {format}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -48,6 +48,13 @@ async fn radio_in(format: &str) -> Switchboard {
 }
 
 #[tokio::test]
+#[ignore = "makes all sounds anew: scripts/soak runs it"]
 async fn a_program_in_mu_law_is_heard_and_moved_about_in() {
     hears_it_and_moves_about(&radio_in("ulaw").await, "+221770009201");
+}
+
+#[tokio::test]
+#[ignore = "makes all sounds anew: scripts/soak runs it"]
+async fn a_program_in_gsm_is_heard_and_moved_about_in() {
+    hears_it_and_moves_about(&radio_in("gsm").await, "+221770009202");
 }

@@ -27,9 +27,10 @@ pub(crate) use self::write::head as wave_head;
 /// Samples a second of a telephone.
 pub(crate) const RATE: u32 = 8000;
 
-/// What making one of so many bytes may take: some megabytes, and the time. Calls come first on this host.
+/// What making one of so many bytes may take: some megabytes, and the time. Calls come first on this host. (The allocator maps 1 GiB of addresses
+/// before the first byte is read: with no more than that, no program of the host could be started.)
 const fn bounds(size: u64) -> Bounds {
-    Bounds { memory: 1 << 30, seconds: seconds_for(size), file: None, niceness: 5 }
+    Bounds { memory: 2 << 30, seconds: seconds_for(size), file: None, niceness: 5 }
 }
 
 /// Seconds of a processor that a sound of so many bytes may take: what comes in telephone quality at 16 kbit/s at a slow board's pace, twice, and

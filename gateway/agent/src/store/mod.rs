@@ -106,11 +106,11 @@ impl Store {
         self.directory.path().join("incoming")
     }
 
-    /// Removes what a former pull left that nobody goes on with: all but downloads, and the hook's call files, which are another process's.
+    /// Removes what a former pull left that nobody goes on with: all but downloads and the notes of them, and the hook's call files, which are another process's.
     /// For those who have the lock.
     pub(crate) fn clear_unfinished(&self) -> Result<(), SharedError> {
         for path in entries(&self.incoming_dir())? {
-            if !matches!(path.extension(), Some("part" | "call")) {
+            if !matches!(path.extension(), Some("part" | "note" | "call")) {
                 fs::remove_file(&path).map_err(|source| SharedError::at(&path, source))?;
             }
         }
@@ -249,14 +249,24 @@ mod tests {
     #[test]
     fn only_downloads_and_what_another_process_writes_outlive_the_pull_that_began_them() {
         let (_outer, store) = store();
-        let names = ["a.part", "feed.part", "b.1.wav", "b.1.gsm", "b.1.gsm.wav", "c.copy", "pack.name", "sms.call"];
+        let names = [
+            "a.part",
+            "feed.part",
+            "feed.part.note",
+            "b.1.wav",
+            "b.1.gsm",
+            "b.1.gsm.wav",
+            "c.copy",
+            "pack.name",
+            "sms.call",
+        ];
         for name in names {
             fs::write(store.incoming_dir().join(name), b"x").unwrap();
         }
         store.clear_unfinished().unwrap();
         let left = entries(&store.incoming_dir()).unwrap();
         let left: Vec<&str> = left.iter().filter_map(|path| path.file_name()).collect();
-        assert_eq!(left, ["a.part", "feed.part", "sms.call"]);
+        assert_eq!(left, ["a.part", "feed.part", "feed.part.note", "sms.call"]);
     }
 
     #[test]
