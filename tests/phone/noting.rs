@@ -52,7 +52,7 @@ fn just_after(ended: u64, heard: u64) {
 #[tokio::test]
 async fn every_menu_that_a_caller_opens_is_noted_with_its_category_and_language() {
     let radio = Switchboard::shared().await;
-    let number = "+221770009001";
+    let number = "+221770009401";
     let mut caller = at_home(radio, number);
     caller.presses("1").hears(&radio.category(AGRICULTURE, "en")).presses("1").hears(&radio.category(CROPS, "en"));
     caller.presses("8").hears(&radio.prompt("home", "language_name", "fr")).presses("*");
@@ -77,7 +77,7 @@ fn category(id: u32, language: &str) -> String {
 #[tokio::test]
 async fn a_program_that_is_heard_in_pieces_is_noted_piece_by_piece() {
     let radio = Switchboard::shared().await;
-    let number = "+221770009002";
+    let number = "+221770009402";
     let body = made_by_the_editor(STORY, "body");
     let mut caller = at_home(radio, number);
     caller.presses(&format!("#{STORY}#"));
@@ -102,7 +102,7 @@ async fn a_program_that_is_heard_in_pieces_is_noted_piece_by_piece() {
 #[tokio::test]
 async fn a_program_of_a_category_that_is_heard_to_its_end_is_noted_as_whole_and_with_the_category() {
     let radio = Switchboard::shared().await;
-    let number = "+221770009003";
+    let number = "+221770009403";
     let program = super::listed(radio, CROPS)[0];
     let body = made_by_the_editor(program, "body");
     let mut caller = at_home(radio, number);
@@ -115,7 +115,7 @@ async fn a_program_of_a_category_that_is_heard_to_its_end_is_noted_as_whole_and_
 #[tokio::test]
 async fn codes_are_noted_and_so_is_what_they_did_not_find_and_why() {
     let radio = Switchboard::shared().await;
-    let number = "+221770009004";
+    let number = "+221770009404";
     let taken_down =
         format!("INSERT INTO tombstone (kind, id, version, reason) VALUES ('program', {GONE}, 0, 'unpublished')");
     radio.phone.mirror().execute_batch(&taken_down).unwrap();

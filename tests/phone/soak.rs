@@ -70,7 +70,7 @@ async fn every_key_in_every_place_leads_to_something_that_is_heard() {
         KEYS.chars().chain([' ']).map(move |key| (*place, *way, key))
     });
     let walks = places.enumerate().map(|(number, (place, way, key))| (place, way, key, number)).collect();
-    let broken = walked(&radio, walks, 36);
+    let broken = walked(&radio, walks, 48);
     assert!(broken.len() <= ONCE_MORE, "{broken:#?}");
     let again = broken.into_iter().map(|((place, way, key, number), fault)| {
         println!("once more: {place}, key {key}: {fault}");

@@ -104,7 +104,7 @@ pub struct Hook {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Send {
-    /// The address, with `{number}`, `{text}` and `{id}` in their places.
+    /// The address, with `{number}`, `{text}`, `{coding}` (0 in the alphabet of telephones, 2 in UCS-2) and `{id}` in their places.
     pub url: Option<String>,
     /// A file that holds the address instead, where there is a password in it.
     pub url_file: Option<Utf8PathBuf>,

@@ -16,6 +16,7 @@ use tokio::process::Command;
 
 use crate::calls::{Calls, CallsError, Outgoing};
 use crate::config::{Send, SendMethod};
+use crate::text_message::coding;
 use crate::{Config, ConfigError, Event, Observer, Stop};
 
 /// How often the table is looked at.
@@ -189,7 +190,7 @@ async fn hand_over(command: &[String], message: &Outgoing, id: &str) -> Result<(
     }
 }
 
-/// The address with `{number}`, `{text}` and `{id}` in their places; whatever they hold, they are values and nothing else.
+/// The address with `{number}`, `{text}`, `{coding}` and `{id}` in their places; whatever they hold, they are values and nothing else.
 fn filled(template: &str, number: &str, text: &str, id: &str) -> Option<Url> {
     let encoded = |value: &str| utf8_percent_encode(value, NON_ALPHANUMERIC).to_string();
     // In one pass: a text may hold what looks like a place.
@@ -198,7 +199,7 @@ fn filled(template: &str, number: &str, text: &str, id: &str) -> Option<Url> {
     while let Some(begin) = rest.find('{') {
         let (before, from) = rest.split_at(begin);
         url.push_str(before);
-        let places = [("{number}", number), ("{text}", text), ("{id}", id)];
+        let places = [("{number}", number), ("{text}", text), ("{coding}", coding(text)), ("{id}", id)];
         if let Some((place, value)) = places.into_iter().find(|(place, _)| from.starts_with(place)) {
             url.push_str(&encoded(value));
             rest = &from[place.len()..];
@@ -223,5 +224,9 @@ mod tests {
         let expected = [("u", "a"), ("to", "+221"), ("text", "a&to=+1 {id} é\n#"), ("id", "u-1")];
         assert_eq!(pairs, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
         assert_eq!(filled("no address", "1", "2", "3"), None);
+        for (text, coding) in [("171 Été à l'eau [1]", "0"), ("225 Préparer l’eau", "2"), ("234 صحة", "2")] {
+            let url = filled("http://h/?coding={coding}", "+221", text, "1").unwrap();
+            assert_eq!(url.query(), Some(format!("coding={coding}").as_str()), "{text}");
+        }
     }
 }

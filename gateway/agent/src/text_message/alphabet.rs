@@ -17,6 +17,11 @@ fn septets(text: &str) -> Option<usize> {
         .sum()
 }
 
+/// How a text has to travel, as Kannel and SMPP number it: `0` in the alphabet of telephones, `2` in UCS-2.
+pub(crate) fn coding(text: &str) -> &'static str {
+    if septets(text).is_some() { "0" } else { "2" }
+}
+
 /// Whether a text fits into one message.
 pub(crate) fn fits(text: &str) -> bool {
     match septets(text) {

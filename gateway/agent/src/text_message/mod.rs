@@ -8,7 +8,7 @@ mod texts;
 
 use unicode_segmentation::UnicodeSegmentation;
 
-pub(crate) use self::alphabet::fits;
+pub(crate) use self::alphabet::{coding, fits};
 pub(crate) use self::keyword::{examples, folded, keywords};
 pub(crate) use self::texts::{KEYS, Site, Texts};
 
