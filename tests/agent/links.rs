@@ -18,8 +18,9 @@ async fn a_download_that_breaks_off_goes_on_where_it_was() {
     let report = phone.pull();
     assert_eq!(report["waiting"], 0);
     let seen = link.take_seen();
-    let resumed = seen.iter().filter(|seen| seen.range.as_deref() == Some("bytes=1000-")).count();
-    assert!(resumed > 10, "{seen:?}");
+    // One that breaks off again goes on from there; some end before they could.
+    let resumed = seen.iter().filter(|seen| seen.range.is_some()).count();
+    assert!(resumed > 20, "{resumed}: {seen:?}");
     phone.verify(&[]);
 }
 
