@@ -2,8 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::harness::gateway::Gateway;
-use crate::harness::phone::Phone;
+use super::radio_with_subscribers;
 use crate::harness::switchboard::Switchboard;
 
 /// Small ones; calls back to four areas.
@@ -27,9 +26,6 @@ const OF_YESTERDAY: &str = "+221770008206";
 const LAST: &str = "+221700008207";
 
 async fn radio() -> Switchboard {
-    let (_, gateway) = Gateway::shared().await;
-    let phone = Phone::of(&gateway.url());
-    phone.pull();
     let numbers = [OF_ITS_CALLS, OF_ITS_SECONDS, OF_ITS_AREAS_CALLS, OF_ITS_AREAS_SECONDS, NOWHERE, OF_YESTERDAY, LAST];
     let mut sql = String::new();
     for (number, id) in numbers.iter().zip(90100..) {
@@ -40,8 +36,7 @@ async fn radio() -> Switchboard {
         )
         .unwrap();
     }
-    phone.mirror().execute_batch(&sql).unwrap();
-    Switchboard::of(phone, SETTINGS)
+    radio_with_subscribers(&sql, SETTINGS).await
 }
 
 /// So many calls back to a number, each so long, that began so many seconds ago.

@@ -5,9 +5,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::OnceCell;
 
+use super::radio_with_subscribers;
 use crate::agent::running::until;
-use crate::harness::gateway::Gateway;
-use crate::harness::phone::Phone;
 use crate::harness::switchboard::{PATIENCE, Switchboard};
 
 /// The radio of these tests: gives up after the second try, and calls back after missed calls to two of its numbers, once.
@@ -15,7 +14,10 @@ async fn radio() -> &'static Switchboard {
     static RADIO: OnceCell<Switchboard> = OnceCell::const_new();
     RADIO
         .get_or_init(|| {
-            radio_with(&["AS_CALLBACK_RETRIES=1", "AS_MISSED_DIALLED=701, 702", "AS_MISSED_NUMBER_CALLS=1"])
+            radio_with_subscribers(
+                SUBSCRIBERS,
+                &["AS_CALLBACK_RETRIES=1", "AS_MISSED_DIALLED=701, 702", "AS_MISSED_NUMBER_CALLS=1"],
+            )
         })
         .await
 }
@@ -36,14 +38,6 @@ const SPENDERS_OTHER: &str = "+221770008104";
 
 const TEXTER: &str = "+221770008105";
 const GIVEN_UP: &str = "+221770008106";
-
-async fn radio_with(settings: &[&str]) -> Switchboard {
-    let (_, gateway) = Gateway::shared().await;
-    let phone = Phone::of(&gateway.url());
-    phone.pull();
-    phone.mirror().execute_batch(SUBSCRIBERS).unwrap();
-    Switchboard::of(phone, settings)
-}
 
 fn change(radio: &Switchboard, sql: &str) {
     radio.calls().execute_batch(sql).unwrap();
@@ -155,7 +149,7 @@ async fn missed_calls_are_called_back_where_that_is_wanted_and_as_often() {
 
 #[tokio::test]
 async fn in_quiet_hours_nobody_is_called_back() {
-    let radio = radio_with(&[]).await;
+    let radio = radio_with_subscribers(SUBSCRIBERS, &[]).await;
     let number = BUSY;
     let hour = |when: &str| {
         let said = Command::new("date").args(["-d", when, "+%H:%M"]).output().unwrap();
@@ -175,7 +169,7 @@ async fn in_quiet_hours_nobody_is_called_back() {
 
 #[tokio::test]
 async fn a_call_back_that_was_promised_is_made_though_asterisk_was_killed_before_it() {
-    let radio = radio_with(&["AS_CALLBACK_DELAY=4"]).await;
+    let radio = radio_with_subscribers(SUBSCRIBERS, &["AS_CALLBACK_DELAY=4"]).await;
     let number = BUSY;
     radio.call(number).is_refused();
     let asked = Instant::now();
@@ -193,7 +187,7 @@ async fn a_call_back_that_was_promised_is_made_though_asterisk_was_killed_before
 
 #[tokio::test]
 async fn without_its_spool_or_with_a_setting_that_is_no_number_the_radio_answers_by_itself() {
-    let radio = radio_with(&[]).await;
+    let radio = radio_with_subscribers(SUBSCRIBERS, &[]).await;
     let number = BUSY;
     std::fs::rename(radio.path("spool/tmp"), radio.path("spool/elsewhere")).unwrap();
     radio.answered(number).hangs_up();

@@ -8,7 +8,7 @@ use audiospread_caller::Sound;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use super::{RadioOfItsOwn, made_by_the_editor};
+use super::{RadioOfItsOwn, at_home, made_by_the_editor};
 use crate::harness::caller::Caller;
 use crate::harness::gateway::{ALL_PROGRAMS, Gateway};
 use crate::harness::phone::Phone;
@@ -26,13 +26,6 @@ const LONG_IN_FRENCH: u32 = 327;
 const STORY: u32 = 165;
 /// Without a spoken title.
 const UNTITLED: u32 = 228;
-
-/// A caller who is in the home menu.
-fn at_home(radio: &Switchboard, number: &str) -> Caller {
-    let mut caller = radio.answered(number);
-    caller.hears(&radio.prompt("home", "welcome_standard", "en"));
-    caller
-}
 
 /// A caller who hears the program.
 fn listening(radio: &Switchboard, number: &str, program: u32) -> Caller {

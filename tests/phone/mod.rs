@@ -24,9 +24,10 @@ mod trunks;
 
 use std::time::Instant;
 
-use audiospread_caller::Sound;
+use audiospread_caller::{Hay, Pattern, SAME, Sound};
 
 use crate::harness::DrupalSite;
+use crate::harness::caller::Caller;
 use crate::harness::gateway::{ALL_PROGRAMS, Gateway};
 use crate::harness::phone::Phone;
 use crate::harness::switchboard::{PATIENCE, Switchboard};
@@ -58,6 +59,38 @@ fn listed(switchboard: &Switchboard, category: u32) -> Vec<u32> {
 /// A key for the item at a place, counted from 0: menus of the fixture number theirs from 1.
 fn item(place: usize) -> String {
     (place + 1).to_string()
+}
+
+/// A phone server with subscribers that the site has not, put into its mirror by these statements.
+async fn radio_with_subscribers(sql: &str, settings: &[&str]) -> Switchboard {
+    let (_, gateway) = Gateway::shared().await;
+    let phone = Phone::of(&gateway.url());
+    phone.pull();
+    phone.mirror().execute_batch(sql).unwrap();
+    Switchboard::of(phone, settings)
+}
+
+/// A caller who is in the home menu.
+fn at_home(radio: &Switchboard, number: &str) -> Caller {
+    let mut caller = radio.answered(number);
+    caller.hears(&radio.prompt("home", "welcome_standard", "en"));
+    caller
+}
+
+/// A column of the recording of a caller, once it is settled.
+fn settled(radio: &Switchboard, number: &str, column: &str) -> String {
+    radio.written(&format!(
+        "SELECT CAST({column} AS TEXT) FROM recordings WHERE caller = '{number}' AND state <> 'recording'"
+    ))
+}
+
+/// Whether a file holds what was said.
+#[track_caller]
+fn holds(path: &str, said: &Sound) {
+    let kept = Sound::read(path).unwrap();
+    let pattern = Pattern::of(said);
+    let found = Hay::of(&kept, &pattern).best(&pattern);
+    assert!(found.is_some_and(|found| found.likeness >= SAME), "{path}, {:?}: {found:?}", kept.duration());
 }
 
 /// A radio whose site, gateway, mirror and Asterisk no other test has.

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use super::made_by_the_editor;
-use crate::harness::caller::Caller;
+use super::{at_home, made_by_the_editor};
 use crate::harness::switchboard::Switchboard;
 
 const AGRICULTURE: u32 = 1;
@@ -18,13 +17,6 @@ const GONE: u32 = 88888;
 const SKIP: u64 = 3000;
 /// Between the place that was heard last and the key that ends the hearing, in ms.
 const DELAY: u64 = 2500;
-
-/// A caller who is in the home menu.
-fn at_home(radio: &Switchboard, number: &str) -> Caller {
-    let mut caller = radio.answered(number);
-    caller.hears(&radio.prompt("home", "welcome_standard", "en"));
-    caller
-}
 
 /// The events of one kind of a caller, in order, each by this expression.
 fn noted(radio: &Switchboard, number: &str, kind: &str, expression: &str) -> Vec<String> {

@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use audiospread_caller::{Hay, Pattern, SAME, Sound};
+use audiospread_caller::Sound;
 
-use super::made_by_the_editor;
+use super::{holds, made_by_the_editor, settled};
 use crate::harness::caller::Caller;
 use crate::harness::gateway::Gateway;
 use crate::harness::phone::Phone;
@@ -46,22 +46,6 @@ fn asked_for_the_message(radio: &Switchboard, number: &str) -> Caller {
     caller.hears(&radio.prompt("recording", "ask_body", "en"));
     caller.waits_for_the_tone();
     caller
-}
-
-/// Whether a file holds what was said.
-#[track_caller]
-fn holds(path: &str, said: &Sound) {
-    let kept = Sound::read(path).unwrap();
-    let pattern = Pattern::of(said);
-    let found = Hay::of(&kept, &pattern).best(&pattern);
-    assert!(found.is_some_and(|found| found.likeness >= SAME), "{path}, {:?}: {found:?}", kept.duration());
-}
-
-/// A column of the recording of a caller, once it is settled.
-fn settled(radio: &Switchboard, number: &str, column: &str) -> String {
-    radio.written(&format!(
-        "SELECT CAST({column} AS TEXT) FROM recordings WHERE caller = '{number}' AND state <> 'recording'"
-    ))
 }
 
 #[tokio::test]

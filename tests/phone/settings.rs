@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use audiospread_caller::{Hay, Pattern, SAME, Sound};
+use audiospread_caller::Sound;
 
-use super::made_by_the_editor;
+use super::{holds, made_by_the_editor, radio_with_subscribers, settled};
 use crate::harness::caller::Caller;
-use crate::harness::gateway::Gateway;
-use crate::harness::phone::Phone;
 use crate::harness::switchboard::Switchboard;
 
 /// Premium subscribers who speak French.
@@ -27,26 +25,9 @@ const STORY: u32 = 165;
 /// "Record a message" is the item after the last category of the fixture's home menu.
 const RECORD: &str = "6";
 
-async fn radio_with(settings: &[&str]) -> Switchboard {
-    let (_, gateway) = Gateway::shared().await;
-    let phone = Phone::of(&gateway.url());
-    phone.pull();
-    phone.mirror().execute_batch(SUBSCRIBERS).unwrap();
-    Switchboard::of(phone, settings)
-}
-
 /// What callers say in these tests.
 fn message() -> Sound {
     made_by_the_editor(171, "body").part(Duration::ZERO, Duration::from_secs(4))
-}
-
-/// Whether a file holds what was said.
-#[track_caller]
-fn holds(path: &str, said: &Sound) {
-    let kept = Sound::read(path).unwrap();
-    let pattern = Pattern::of(said);
-    let found = Hay::of(&kept, &pattern).best(&pattern);
-    assert!(found.is_some_and(|found| found.likeness >= SAME), "{path}, {:?}: {found:?}", kept.duration());
 }
 
 /// From the home menu to the tone after which one speaks, passing over what is said before it.
@@ -55,16 +36,9 @@ fn goes_to_the_tone(radio: &Switchboard, caller: &mut Caller, language: &str) {
     caller.waits_for_the_tone();
 }
 
-/// A column of the recording of a caller, once it is settled.
-fn settled(radio: &Switchboard, number: &str, column: &str) -> String {
-    radio.written(&format!(
-        "SELECT CAST({column} AS TEXT) FROM recordings WHERE caller = '{number}' AND state <> 'recording'"
-    ))
-}
-
 #[tokio::test]
 async fn a_call_back_that_has_lasted_its_longest_ends_with_goodbye_and_keeps_what_was_begun() {
-    let radio = radio_with(&["AS_CALLBACK_LONGEST=16", "AS_CALLBACK_CAUSE=21"]).await;
+    let radio = radio_with_subscribers(SUBSCRIBERS, &["AS_CALLBACK_LONGEST=16", "AS_CALLBACK_CAUSE=21"]).await;
     let (welcome, goodbye) = (radio.prompt("home", "welcome_premium", "fr"), radio.prompt("home", "goodbye", "fr"));
     assert_eq!(radio.call(SPEAKER).is_refused(), (403, Some(21)), "the cause is the one that was chosen");
     radio.call(LISTENER).is_refused();
@@ -95,7 +69,9 @@ async fn a_call_back_that_has_lasted_its_longest_ends_with_goodbye_and_keeps_wha
 
 #[tokio::test]
 async fn without_calls_back_everybody_is_answered_and_with_missed_calls_to_all_numbers_everybody_is_called_back() {
-    let radio = radio_with(&["AS_CALLBACK=no", "AS_MISSED_DIALLED=all", "AS_RECORD_TITLE_SECONDS=3"]).await;
+    let radio =
+        radio_with_subscribers(SUBSCRIBERS, &["AS_CALLBACK=no", "AS_MISSED_DIALLED=all", "AS_RECORD_TITLE_SECONDS=3"])
+            .await;
     let mut caller = radio.answered(UNHEEDED);
     caller.hears(&radio.prompt("home", "welcome_standard", "fr")).hangs_up();
     let plan: String = radio.written(&format!("SELECT plan FROM cdr WHERE caller = '{UNHEEDED}'"));
